@@ -1,0 +1,1 @@
+"""fairshrink measures how differently an image classifier treats groups of people and narrows the gap by shrinking it."""

@@ -1,0 +1,1 @@
+"""From a table and images to batches with groups."""

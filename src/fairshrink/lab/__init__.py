@@ -1,0 +1,1 @@
+"""Experiments: configuration, run folders, stages that can be started again."""

@@ -1,0 +1,1 @@
+"""From counts to numbers: rates, gaps, their uncertainty, trade-offs."""

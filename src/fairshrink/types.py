@@ -1,0 +1,33 @@
+"""What flows between the rooms. Shape letters: N batch, C classes, G groups, E exits, K channels."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBatch:
+    """Some samples with their classes and groups.
+
+    Attributes:
+        x: Inputs, (N, *input).
+        y: Classes, (N,), integers in [0, C).
+        g: Groups, (N,), integers in [0, G), or -1 where the group is unknown.
+    """
+
+    x: Tensor
+    y: Tensor
+    g: Tensor
+
+
+Batches = Iterable[GroupBatch]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three sets of batches; each can be iterated again (a list, a loader). Scoring uses train, choices use val."""
+
+    train: Batches
+    val: Batches
+    test: Batches
