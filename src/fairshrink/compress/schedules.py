@@ -1,0 +1,51 @@
+"""How far each step goes: cumulative ratios."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from fairshrink.errors import ConfigError
+
+Schedule = Callable[[], Iterable[float]]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Equal steps up to the ratio; the last one may be shorter. One step of the ratio's own size is one shot."""
+
+    ratio: float
+    step: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ratio <= 1:
+            raise ConfigError(f"ratio is {self.ratio}, but it is a share of the weights: give a number from 0 to 1.")
+        if not self.step > 0:
+            raise ConfigError(
+                f"step is {self.step}, but each step must fix something: give a number above 0, such as 0.05."
+            )
+
+    def __call__(self) -> Iterable[float]:
+        """Cumulative ratios, one per step."""
+        # Multiples, not a running sum: 0.05 added seven times is not 0.35, and the last ratio has to be exact.
+        whole = int(self.ratio / self.step + 1e-9)
+        ratios = [i * self.step for i in range(1, whole + 1)]
+        if not ratios or self.ratio - ratios[-1] > 1e-9:
+            return [*ratios, self.ratio]
+        return [*ratios[:-1], self.ratio]
+
+
+def linear(ratio: float, step: float) -> Schedule:
+    """Steps of one size up to a ratio, such as .05, .10, .12 for a ratio of .12 and a step of .05.
+
+    Raises:
+        ConfigError: The ratio is outside [0, 1], or the step is not above 0.
+    """
+    return Linear(ratio, step)
+
+
+def one_shot(ratio: float) -> Schedule:
+    """All in one step.
+
+    Raises:
+        ConfigError: The ratio is outside [0, 1].
+    """
+    return Linear(ratio, 1.0)

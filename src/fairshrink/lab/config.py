@@ -1,0 +1,281 @@
+"""An experiment's settings: read from TOML, checked, written back in one canonical form."""
+
+import hashlib
+import inspect
+import itertools
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from fairshrink.compress.methods import fairprune, obd
+from fairshrink.compress.recipe import Recipe
+from fairshrink.errors import ConfigError, suggest
+from fairshrink.lab.choose import rule
+from fairshrink.lab.overrides import apply_override
+
+
+class Method(NamedTuple):
+    """A method as an experiment may name it.
+
+    Attributes:
+        recipe: Its settings -> its parts.
+        by_group: Whether it is scored on equally many samples of each group, or on a plain draw from the training data.
+    """
+
+    recipe: Callable[..., Recipe]
+    by_group: bool
+
+
+METHODS = {"obd": Method(obd, by_group=False), "fairprune": Method(fairprune, by_group=True)}
+# What a source knows about itself, so that an experiment need not say it.
+SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "lesions": {"groups": ["tone"], "split_by": "image"},
+    "ham10000": {"groups": ["sex", "age >= 60"], "split_by": "lesion_id"},
+    "table": {"split_by": "image"},
+}
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Frozen; a key that is not there is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSettings(Settings):
+    """`[data]`: where the images come from, who is in which group, how they are split."""
+
+    source: str
+    images: str | None = None
+    metadata: str | None = None
+    image: str = "image"
+    label: str = "label"
+    count: Count = 4000
+    size: Annotated[int, Field(ge=32, le=256)] = 64
+    groups: tuple[str, ...] = ()
+    unknown: Literal["train", "exclude"] = "train"
+    missing: Literal["error", "exclude"] = "error"
+    split_by: str = "image"
+    split_file: str | None = None
+    folds: Count = 1
+    seed: Seed = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_source(cls, given: Any) -> Any:
+        return SOURCE_DEFAULTS.get(str(given.get("source")), {}) | given if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataSettings":
+        if self.source not in SOURCE_DEFAULTS:
+            raise ValueError(f"there is no source called '{self.source}'.{suggest(self.source, SOURCE_DEFAULTS)}")
+        if self.source != "lesions" and not (self.images and self.metadata):
+            raise ValueError(f"the source '{self.source}' needs images (folder or zip) and metadata (CSV).")
+        if not self.groups:
+            raise ValueError('groups is empty: name at least one column, threshold or bins, such as groups = ["sex"].')
+        if self.folds == 2:
+            raise ValueError(
+                "folds is 2, but a fold each is needed to test, to validate and to train: give 1, or 3 and more."
+            )
+        if self.split_file and self.folds > 1:
+            raise ValueError("split_file gives one split, but folds asks for several. Leave one of them out.")
+        return self
+
+
+class ModelSettings(Settings):
+    """`[model]`: the backbone, and a trained checkpoint or ImageNet weights if there are any."""
+
+    backbone: str = "resnet18"
+    checkpoint: str | None = None
+    weights: str | None = None
+
+
+class TrainingSettings(Settings):
+    """`[train]`: the one training loop."""
+
+    objective: str = "erm"
+    epochs: Count = 12
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: Annotated[float, Field(gt=0)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    schedule: Literal["onecycle", "step", "cosine", "constant"] = "onecycle"
+    augment: tuple[str, ...] = ("flip", "rotate", "scale", "autoaugment")
+    precision: Literal["fp32", "bf16"] = "bf16"
+    sampler: Literal["plain", "class-balanced", "group-balanced"] = "plain"
+    threads: Count = 2
+    seed: Seed = 0
+
+
+class ShrinkDefaults(Settings):
+    """`[shrink_defaults]`: what holds for every shrink step that does not say otherwise."""
+
+    unprivileged: str = "auto"
+    samples: Count = 256
+
+
+class ShrinkSettings(Settings):
+    """`[[shrink]]`: one method on one parent; a list as a setting makes a grid.
+
+    Keys that belong to the method itself (ratio, beta, ...) are kept in `settings`, each as a tuple of values.
+    """
+
+    method: str
+    name: str
+    parent: str
+    unprivileged: str
+    samples: Count
+    choose: str = "fate:eopp1"
+    settings: dict[str, tuple[Any, ...]] = {}
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Every combination of the settings, in the order they were written."""
+        return [dict(zip(self.settings, values, strict=True)) for values in itertools.product(*self.settings.values())]
+
+    def recipe(self, candidate: dict[str, Any]) -> Recipe:
+        """The method with one combination of settings."""
+        return METHODS[self.method].recipe(**candidate)
+
+
+class Experiment(Settings):
+    """A whole experiment."""
+
+    data: DataSettings
+    model: ModelSettings = ModelSettings()
+    train: TrainingSettings = TrainingSettings()
+    shrink_defaults: ShrinkDefaults = ShrinkDefaults()
+    shrink: tuple[ShrinkSettings, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_steps(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("shrink"), (list, tuple)):
+            return given
+        defaults = ShrinkDefaults.model_validate(given.get("shrink_defaults", {})).model_dump()
+        steps: list[Any] = []
+        for step in given["shrink"]:
+            steps.append(_normalised(step, steps, defaults) if isinstance(step, dict) else step)
+        return given | {"shrink": steps}
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> "Experiment":
+        for step in self.shrink:
+            rule(step.choose)
+            for candidate in step.candidates():
+                step.recipe(candidate)  # a ratio of 1.2 is found now, not after a night of training
+        return self
+
+    def text(self) -> str:
+        """The experiment as TOML, defaults included."""
+        return tomli_w.dumps(_written(self))
+
+    def digest(self) -> str:
+        """What this experiment is, in 12 hexadecimal digits; settings left at their default do not change it."""
+        text = tomli_w.dumps(_written(self, exclude_defaults=True))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file.
+
+    Args:
+        path: A TOML file as in DESIGN: [data], [model], [train], [shrink_defaults], [[shrink]].
+        overrides: Settings as `a.b=value`, each replacing what the file says; list items by number (`shrink.0.ratio=0.5`).
+
+    Raises:
+        ConfigError: The file is not there or no TOML, or a setting is unknown or has a wrong value.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the experiment '{path}': {error.strerror}. Give the path of a TOML file."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"'{path}' is not TOML: {error}. Strings need quotes, and tables look like [data]."
+        ) from error
+    for override in overrides:
+        apply_override(given, override)
+    return parse_experiment(given, str(path))
+
+
+def parse_experiment(given: dict[str, Any], origin: str) -> Experiment:
+    """Check settings that were read from somewhere.
+
+    Raises:
+        ConfigError: A setting is unknown or has a wrong value; all of them are listed.
+    """
+    try:
+        return Experiment.model_validate(given)
+    except ValidationError as error:
+        lines = [_in_words(problem) for problem in error.errors()]
+        raise ConfigError(f"{len(lines)} setting(s) of '{origin}' cannot be used:\n  " + "\n  ".join(lines)) from error
+
+
+def _written(settings: Settings, *, exclude_defaults: bool = False) -> dict[str, Any]:
+    """Settings as they stand in a TOML file: no None, method settings beside the step's own, single values unpacked."""
+    written = settings.model_dump(mode="json", exclude_none=True, exclude_defaults=exclude_defaults)
+    for step in written.get("shrink", []):
+        for key, values in step.pop("settings", {}).items():
+            step[key] = values[0] if len(values) == 1 else values
+    return written
+
+
+def _normalised(step: dict[str, Any], before: list[Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A [[shrink]] table with its name and parent filled in and the method's own settings checked and put aside."""
+    method = step.get("method")
+    if method not in METHODS:
+        raise ValueError(f"shrink.{len(before)}: there is no method called '{method}'.{suggest(str(method), METHODS)}")
+    parameters = inspect.signature(METHODS[method].recipe).parameters
+    own = {key: value for key, value in step.items() if key in ShrinkSettings.model_fields and key != "settings"}
+    unknown = sorted(set(step) - set(own) - set(parameters))
+    if unknown:
+        known = [*parameters, *(key for key in ShrinkSettings.model_fields if key != "settings")]
+        raise ValueError(f"shrink.{len(before)}: {method} has no setting '{unknown[0]}'.{suggest(unknown[0], known)}")
+    taken = {"train", *(earlier["name"] for earlier in before if isinstance(earlier, dict))}
+    name = own.get("name") or _free_name(method, taken)
+    if name in taken:
+        raise ValueError(f"shrink.{len(before)}: the name '{name}' is used twice. Give each step a name of its own.")
+    parent = own.get("parent") or (before[-1]["name"] if before else "train")
+    if parent not in taken:
+        raise ValueError(
+            f"shrink.{len(before)}: the parent '{parent}' is no earlier step.{suggest(parent, sorted(taken))}"
+        )
+    settings = {key: _values(key, step[key], parameters[key].annotation) for key in parameters if key in step}
+    return defaults | own | {"name": name, "parent": parent, "settings": settings}
+
+
+def _values(key: str, given: Any, annotation: Any) -> tuple[Any, ...]:
+    values = given if isinstance(given, list) else [given]
+    if not values:
+        raise ValueError(f"{key} is an empty list: give a value, or several for a grid.")
+    return tuple(
+        TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False)).validate_python(value) for value in values
+    )
+
+
+def _free_name(method: str, taken: set[str]) -> str:
+    return next(
+        name for name in itertools.chain([method], (f"{method}-{i}" for i in itertools.count(2))) if name not in taken
+    )
+
+
+def _in_words(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        model: Any = Experiment
+        for part in problem["loc"][:-1]:
+            model = model.model_fields[part].annotation
+        return f"there is no setting '{where}'.{suggest(str(problem['loc'][-1]), model.model_fields)}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    came = "" if problem["type"] in ("value_error", "missing") else f" It is {problem['input']!r}."
+    return f"{where}: {message}{came}" if where else f"{message}{came}"

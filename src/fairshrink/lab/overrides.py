@@ -1,0 +1,50 @@
+"""Single settings from the command line: --set section.key=value."""
+
+import tomllib
+from typing import Any
+
+from fairshrink.errors import ConfigError
+
+
+def apply_override(given: dict[str, Any], override: str) -> None:
+    """Set one setting in what an experiment file says.
+
+    Args:
+        given: The file as nested tables; changed in place.
+        override: `section.key=value`, the value in TOML or as plain text; items of a list by number (`shrink.0.ratio=0.5`).
+
+    Raises:
+        ConfigError: It has another form, or its place is not there.
+    """
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(
+            f"--set is '{override}', but it needs the form section.key=value, such as --set train.epochs=3."
+        )
+    place: Any = given
+    for key in keys[:-1]:
+        place = _item(place, key, override) if isinstance(place, list) else place.setdefault(key, {})
+    if not isinstance(place, (dict, list)):
+        raise ConfigError(
+            f"--set {override}: '{'.'.join(keys[:-1])}' is a value, not a table, so it has no '{keys[-1]}'."
+        )
+    if isinstance(place, list):
+        _item(place, keys[-1], override)
+        place[int(keys[-1])] = _value(text)
+    else:
+        place[keys[-1]] = _value(text)
+
+
+def _item(place: list[Any], key: str, override: str) -> Any:
+    if not key.isdigit() or int(key) >= len(place):
+        raise ConfigError(f"--set {override}: there are {len(place)} items, numbered from 0; '{key}' is none of them.")
+    return place[int(key)]
+
+
+def _value(text: str) -> Any:
+    """A TOML value, or the text itself: --set data.source=lesions needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()

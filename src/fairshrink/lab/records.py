@@ -1,0 +1,144 @@
+"""What a run writes down: the data card, predictions, steps, the environment."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from fairshrink.compress.stopping import Step
+from fairshrink.data.groups import Attribute
+from fairshrink.data.splits import empty_cells, unassigned
+from fairshrink.lab.config import Experiment
+from fairshrink.lab.data import Prepared
+from fairshrink.metrics.counts import GroupCounts
+from fairshrink.metrics.rates import accuracy, f1, precision, recall
+from fairshrink.train.evaluate import Predictions
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """Who is in the data: classes by group, splits, what was left out and why."""
+    dataset, splits = prepared.dataset, prepared.splits
+    first, parts = dataset.attribute(), ("train", "val", "test")
+    shape = (len(dataset.classes), len(first.groups))
+    return {
+        "name": dataset.name,
+        "count": len(dataset.ids),
+        "size": experiment.data.size,
+        "classes": list(dataset.classes),
+        "digest": dataset.digest,
+        "split_by": experiment.data.split_by,
+        "folds": experiment.data.folds,
+        "seed": experiment.data.seed,
+        "shrunk_for": next(iter(dataset.attributes)),
+        "attributes": {name: _attribute_card(a, dataset.counts(name)) for name, a in dataset.attributes.items()},
+        "splits": [{name: int((row == code).sum()) for code, name in enumerate(parts)} for row in splits],
+        "empty_cells": [cell._asdict() for cell in empty_cells(splits, dataset.labels, first.codes, shape=shape)],
+        "excluded": pd.concat([dataset.excluded, unassigned(splits, dataset.ids)]).to_dict("records"),
+    }
+
+
+def _attribute_card(attribute: Attribute, counts: NDArray[np.int64]) -> dict[str, Any]:
+    unknown = int((attribute.codes < 0).sum())
+    return {"groups": list(attribute.groups), "unknown": unknown, "counts": counts.tolist()}
+
+
+def predictions_table(prepared: Prepared, rows: NDArray[np.int64], fold: int, seen: Predictions) -> pd.DataFrame:
+    """One row per test image: id, fold, label, prediction, each attribute, the cluster, the probabilities."""
+    dataset = prepared.dataset
+    classes = np.array(dataset.classes, dtype=object)
+    columns: dict[str, Any] = {
+        "id": dataset.ids[rows],
+        "fold": fold,
+        "label": classes[dataset.labels[rows]],
+        "prediction": classes[seen.pred],
+    }
+    columns |= {name: group_names(a)[a.codes[rows]] for name, a in dataset.attributes.items()}
+    if dataset.clusters is not None:
+        columns["cluster"] = dataset.clusters[rows]
+    columns |= {f"prob_{name}": seen.prob[:, k].round(6) for k, name in enumerate(dataset.classes)}
+    return pd.DataFrame(columns)
+
+
+def group_names(attribute: Attribute) -> NDArray[np.object_]:
+    """Names by code; the last one, which code -1 finds, is empty: unknown."""
+    return np.array([*attribute.groups, ""], dtype=object)
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    """CSV whose text cells no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
+    guarded = frame.copy()
+    for name in guarded.columns:
+        if guarded[name].dtype == object or pd.api.types.is_string_dtype(guarded[name]):
+            guarded[name] = [f"'{cell}" if str(cell).startswith(FORMULA_STARTS) else cell for cell in guarded[name]]
+    return guarded.to_csv(index=False, lineterminator="\n")
+
+
+def step_record(step: Step, groups: Sequence[str]) -> dict[str, Any]:
+    """A step as it is written down, counts included, so that it can be read back exactly."""
+    return {
+        "ratio": step.ratio,
+        "fixed": step.fixed,
+        "total": step.total,
+        "seconds": round(step.seconds, 3),
+        "overall": scores(step.counts.counts.sum(axis=0, keepdims=True), ["all"])["all"],
+        "groups": scores(step.counts.counts, groups),
+        "gaps": step.gaps,
+        "counts": step.counts.counts.tolist(),
+    }
+
+
+def read_step(record: Mapping[str, Any]) -> Step:
+    """A step as it was before it was written down."""
+    counts = GroupCounts(np.array(record["counts"], dtype=np.int64))
+    return Step(record["ratio"], record["fixed"], record["total"], record["seconds"], counts)
+
+
+def scores(counts: NDArray[np.int64], groups: Sequence[str]) -> dict[str, dict[str, float]]:
+    """n, accuracy and macro precision, recall and F1 of each group, from counts (G, C, C)."""
+    table = {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1}
+    values = {name: rate(counts) for name, rate in table.items()}
+    sizes = counts.sum(axis=(1, 2))
+    return {
+        group: {"n": int(sizes[g])} | {name: float(value[g]) for name, value in values.items()}
+        for g, group in enumerate(groups)
+    }
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Where the run takes place: what somebody needs to get the same bits, or to know why not."""
+    return {
+        "fairshrink": version("fairshrink"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "numpy": np.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+        "started": now(),
+    }
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown"

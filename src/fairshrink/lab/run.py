@@ -1,0 +1,207 @@
+"""A whole experiment, stage by stage, into a run folder; started again, it goes on where it was."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from fairshrink.audit import audit
+from fairshrink.compress.units import compressible
+from fairshrink.errors import ConfigError
+from fairshrink.files import read_json, write_json, write_text
+from fairshrink.lab.config import Experiment, ShrinkSettings, load_experiment
+from fairshrink.lab.data import cache_folder, prepare
+from fairshrink.lab.observer import Observer, Quiet
+from fairshrink.lab.records import data_card, environment, now, safe_csv
+from fairshrink.lab.shrinking import shrink_fold
+from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
+from fairshrink.lab.training import first_layer_saliency, train_fold
+from fairshrink.lab.work import Work
+from fairshrink.models.checkpoint import read_weights
+
+SALIENCY_SAMPLES = 64
+TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
+
+
+def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observer: Observer | None = None) -> RunPaths:
+    """Do everything that an experiment asks for and that the folder does not hold yet.
+
+    Args:
+        experiment: What to do.
+        out: The run folder; made if need be.
+        beside: Where relative paths of the experiment are looked for as well; the current folder by default.
+        observer: Told how far it has got.
+
+    Returns:
+        The folder's paths.
+
+    Raises:
+        ConfigError: The folder holds another experiment's run.
+        DataError, ModelError, StoreError: As the stages raise them.
+    """
+    observer = observer or Quiet()
+    paths = claim(experiment, out)
+    torch.set_num_threads(experiment.train.threads)
+    began = time.perf_counter()
+    place = environment(experiment.train.threads)
+    write_json(paths.environment, place)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    prepared = prepare(experiment.data, beside or Path.cwd(), cache_folder(paths.store), observer)
+    write_json(paths.data, data_card(experiment, prepared))
+    work = Work(experiment, prepared, paths, beside or Path.cwd(), observer, device)
+    training = _stage(work, 0, "train")
+    _do(work, training, lambda fold, folder: train_fold(work, fold, folder), _train_record)
+    if not training.saliency.exists():
+        write_json(training.saliency, first_layer_saliency(work, training.fold(0), SALIENCY_SAMPLES))
+    stages = {"train": training}
+    for number, step in enumerate(experiment.shrink, start=1):
+        stages[step.name] = _shrink(work, number, step, stages)
+    write_json(paths.environment, place | {"finished": now(), "seconds": round(time.perf_counter() - began, 1)})
+    return paths
+
+
+def claim(experiment: Experiment, out: Path) -> RunPaths:
+    """Make the folder this experiment's, or find that it is already.
+
+    Raises:
+        ConfigError: It belongs to another experiment, or holds something else.
+    """
+    paths = RunPaths(Path(out))
+    if paths.config.exists():
+        before = load_experiment(paths.config)
+        if before.digest() != experiment.digest():
+            raise ConfigError(
+                f"'{paths.root}' holds the run of another experiment: {_differences(before, experiment)}.\n"
+                "  Give another folder with --out, or remove this one."
+            )
+    elif paths.root.exists() and any(paths.root.iterdir()):
+        raise ConfigError(f"'{paths.root}' is not empty and no run folder. Give a new or empty folder with --out.")
+    else:
+        write_text(paths.config, experiment.text())
+    return paths
+
+
+def _differences(before: Experiment, now: Experiment) -> str:
+    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
+    changed = []
+    for section in old:
+        if not isinstance(old[section], dict):
+            changed += [section] if old[section] != new[section] else []
+            continue
+        for key in old[section]:
+            if old[section][key] != new[section][key]:
+                changed.append(f"{section}.{key} is {old[section][key]!r} there and {new[section][key]!r} here")
+    return "; ".join(changed)
+
+
+def _stage(work: Work, number: int, name: str) -> StagePaths:
+    return work.paths.stage(number, name, work.experiment.data.folds)
+
+
+def _shrink(work: Work, number: int, step: ShrinkSettings, stages: dict[str, StagePaths]) -> StagePaths:
+    stage, parent, training = _stage(work, number, step.name), stages[step.parent], stages["train"]
+
+    def do(fold: int, folder: FoldPaths) -> None:
+        shrink_fold(work, fold, step, (folder, parent.fold(fold), training.fold(fold)))
+
+    def record(work: Work, stage: StagePaths) -> dict[str, Any]:
+        return _shrink_record(work, stage, step, training)
+
+    _do(work, stage, do, record)
+    return stage
+
+
+def _do(
+    work: Work,
+    stage: StagePaths,
+    fold: Callable[[int, FoldPaths], None],
+    record: Callable[[Work, StagePaths], dict[str, Any]],
+) -> None:
+    """One stage: its folds, then the predictions of all folds together, their audit, and last its record."""
+    if stage.record.exists():
+        work.observer.say(f"{stage.root.name}: done before")
+        return
+    began = time.perf_counter()
+    folds = range(stage.folds)
+    for number in folds:
+        work.observer.say(f"{stage.root.name}: fold {number}" if stage.folds > 1 else stage.root.name)
+        fold(number, stage.fold(number))
+    tables = [pd.read_csv(stage.fold(number).predictions, dtype=str, keep_default_na=False) for number in folds]
+    table = pd.concat(tables, ignore_index=True)
+    write_text(stage.predictions, safe_csv(table))
+    write_json(stage.audit, _audit(work, table))
+    write_json(stage.record, record(work, stage) | {"seconds": round(time.perf_counter() - began, 1)})
+
+
+def _audit(work: Work, table: pd.DataFrame) -> dict[str, Any]:
+    dataset = work.prepared.dataset
+    return audit(
+        pd.Categorical(table["label"], categories=list(dataset.classes)),
+        pd.Categorical(table["prediction"], categories=list(dataset.classes)),
+        table[list(dataset.attributes)],
+        clusters=table.get("cluster"),
+        seed=work.experiment.data.seed,
+    ).to_dict()
+
+
+def _train_record(work: Work, stage: StagePaths) -> dict[str, Any]:
+    folders = [stage.fold(fold) for fold in range(stage.folds)]
+    if all(folder.history.exists() for folder in folders):
+        write_lines(stage.history, [line for folder in folders for line in read_lines(folder.history)])
+    return {
+        "name": "train",
+        "method": "vanilla",
+        "title": "Vanilla",
+        "parent": None,
+        "params": {},
+        "rule": None,
+        "unprivileged": [read_json(folder.result) for folder in folders],
+        **_sparsity(work, folders),
+    }
+
+
+def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training: StagePaths) -> dict[str, Any]:
+    folders = [stage.fold(fold) for fold in range(stage.folds)]
+    results = [read_json(folder.result) for folder in folders]
+    write_lines(stage.steps, _step_lines(results))
+    chosen = [
+        {"fold": fold, "candidate": result["chosen"], "params": result["candidates"][result["chosen"]]["params"]}
+        for fold, result in enumerate(results)
+    ]
+    table = [row for result in results for row in result["candidates"]]
+    write_json(stage.choice, {"rule": step.choose, "candidates": table, "chosen": chosen})
+    return {
+        "name": step.name,
+        "method": step.method,
+        "title": TITLES[step.method] + step.name.removeprefix(step.method).replace("-", " "),
+        "parent": step.parent,
+        "params": step.settings,
+        "samples": step.samples,
+        "rule": step.choose if len(step.candidates()) > 1 else None,
+        "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
+        **_sparsity(work, folders),
+    }
+
+
+def _step_lines(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"fold": fold, "candidate": number, "params": record["params"], "step": index}
+        | {key: value for key, value in step.items() if key != "counts"}
+        for fold, result in enumerate(results)
+        for number, record in enumerate(result["runs"])
+        for index, step in enumerate(record["steps"])
+    ]
+
+
+def _sparsity(work: Work, folders: Sequence[FoldPaths]) -> dict[str, Any]:
+    """How many of the weights that could be fixed are 0 in the model, on average over folds."""
+    names = list(compressible(work.new_model()))
+    zeros, total = 0, 0
+    for folder in folders:
+        weights = read_weights(folder.model)
+        zeros += sum(int((weights[name] == 0).sum()) for name in names)
+        total += sum(weights[name].numel() for name in names)
+    return {"parameters": total // len(folders), "zero_fraction": zeros / total}

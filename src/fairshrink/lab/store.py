@@ -1,0 +1,160 @@
+"""The run folder: every path in it, and how its records are read and written."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairshrink.errors import StoreError
+from fairshrink.files import json_line, write_text
+
+
+@dataclass(frozen=True)
+class FoldPaths:
+    """What one fold of one stage leaves behind."""
+
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        """The model; its settings lie beside it in model.json."""
+        return self.root / "model.safetensors"
+
+    @property
+    def frozen(self) -> Path:
+        """Which weights are fixed."""
+        return self.root / "frozen.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """All state of a training that is under way."""
+        return self.root / "training.state"
+
+    @property
+    def history(self) -> Path:
+        """One line per epoch."""
+        return self.root / "history.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """What this fold's shrink step measured and chose."""
+        return self.root / "result.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Test predictions of this fold."""
+        return self.root / "test.csv"
+
+    def candidate(self, number: int) -> "FoldPaths":
+        """One combination of a grid."""
+        return FoldPaths(self.root / "candidates" / f"{number:02d}")
+
+
+@dataclass(frozen=True)
+class StagePaths:
+    """What one stage leaves behind; with one fold, the fold's files lie beside these."""
+
+    root: Path
+    folds: int
+
+    def fold(self, number: int) -> FoldPaths:
+        """One fold of the stage."""
+        return FoldPaths(self.root if self.folds == 1 else self.root / f"fold-{number}")
+
+    @property
+    def record(self) -> Path:
+        """What the stage was; written last, so that a stage with a record is complete."""
+        return self.root / "stage.json"
+
+    @property
+    def audit(self) -> Path:
+        """The audit on test, all folds together."""
+        return self.root / "audit.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Test predictions, all folds together."""
+        return self.root / "predictions.csv"
+
+    @property
+    def history(self) -> Path:
+        """One line per fold and epoch."""
+        return self.root / "history.jsonl"
+
+    @property
+    def steps(self) -> Path:
+        """One line per fold, candidate and step."""
+        return self.root / "steps.jsonl"
+
+    @property
+    def choice(self) -> Path:
+        """The rule, the candidates and what was chosen."""
+        return self.root / "choice.json"
+
+    @property
+    def saliency(self) -> Path:
+        """Saliency of the first layer by group."""
+        return self.root / "saliency.json"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """A run folder."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The experiment, defaults included."""
+        return self.root / "config.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine, times."""
+        return self.root / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        """The data card."""
+        return self.root / "data.json"
+
+    @property
+    def store(self) -> Path:
+        """Decoded images, unless a cache folder is given."""
+        return self.root / "store"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.root / "report.html"
+
+    def stage(self, number: int, name: str, folds: int) -> StagePaths:
+        """The folder of a stage."""
+        return StagePaths(self.root / "stages" / f"{number:02d}-{name}", folds)
+
+
+def write_lines(path: Path, records: Iterable[object]) -> Path:
+    """Write one record per line.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    return write_text(path, "".join(json_line(record) for record in records))
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Read one record per line.
+
+    Raises:
+        StoreError: The file is not there or damaged.
+    """
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise StoreError(f"'{path}' could not be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise StoreError(
+            f"'{path}' is not made of JSON lines: {error}.\n  It was cut short or edited: remove the stage's folder, and the "
+            "stage is done again."
+        ) from error

@@ -1,0 +1,126 @@
+"""What every stage needs: the experiment, the data, where things lie, and how a model is loaded and saved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fairshrink.compress.frozen import Frozen
+from fairshrink.data.loader import MEAN, STD, Loader
+from fairshrink.data.splits import TEST, TRAIN
+from fairshrink.errors import ConfigError, suggest
+from fairshrink.files import write_text
+from fairshrink.lab.config import Experiment
+from fairshrink.lab.data import Prepared, find
+from fairshrink.lab.masks import load_frozen
+from fairshrink.lab.observer import Observer
+from fairshrink.lab.records import predictions_table, safe_csv
+from fairshrink.lab.store import FoldPaths, RunPaths
+from fairshrink.metrics.counts import GroupCounts
+from fairshrink.models.backbones import build
+from fairshrink.models.checkpoint import load_into, read_weights, save_model
+from fairshrink.train.evaluate import evaluate, predict
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every stage needs to know."""
+
+    experiment: Experiment
+    prepared: Prepared
+    paths: RunPaths
+    beside: Path
+    observer: Observer
+    device: torch.device
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that the model is shrunk for."""
+        return self.prepared.dataset.attribute().groups
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.prepared.dataset.classes)
+
+    def loader(self, rows: NDArray[np.int64], batch_size: int = EVALUATION_BATCH) -> Loader:
+        """Batches of some samples, in their order and without augmentation."""
+        return Loader(self.prepared.dataset, rows, batch_size=batch_size)
+
+    def new_model(self, *, pretrained: bool = False) -> nn.Module:
+        """The backbone, untrained, or as the user's ImageNet weights begin it."""
+        model, data = self.experiment.model, self.experiment.data
+        weights = find(model.weights, self.beside, data.source) if pretrained and model.weights else None
+        seed = self.experiment.train.seed
+        return build(model.backbone, num_classes=self.num_classes, size=data.size, weights=weights, seed=seed)
+
+    def load(self, folder: FoldPaths) -> tuple[nn.Module, Frozen]:
+        """A model that a stage left behind, on the run's device, and what is fixed in it."""
+        model = self.new_model()
+        load_into(model, read_weights(folder.model))
+        model.to(self.device).eval()
+        return model, load_frozen(folder.frozen, model) if folder.frozen.exists() else Frozen()
+
+    def save(self, folder: FoldPaths, model: nn.Module) -> None:
+        """Write a model with what is needed to use it again."""
+        dataset, settings = self.prepared.dataset, self.experiment
+        meta = {
+            "backbone": settings.model.backbone,
+            "num_classes": self.num_classes,
+            "classes": list(dataset.classes),
+            "size": settings.data.size,
+            "mean": list(MEAN),
+            "std": list(STD),
+        }
+        save_model(folder.model, model, meta)
+
+    def counts(self, model: nn.Module, rows: NDArray[np.int64], precision: str = "fp32") -> GroupCounts:
+        """Predictions for some samples, counted by group."""
+        return evaluate(
+            model, self.loader(rows), num_groups=len(self.groups), num_classes=self.num_classes, precision=precision
+        )
+
+
+def group_code(work: Work, name: str) -> int:
+    """The number of a group by its name.
+
+    Raises:
+        ConfigError: There is no such group.
+    """
+    if name not in work.groups:
+        raise ConfigError(f"unprivileged is '{name}', which is no group of the data.{suggest(name, work.groups)}")
+    return work.groups.index(name)
+
+
+def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray[np.int64]:
+    """Training samples that a method is scored on, the same for every method with the same draw.
+
+    Args:
+        work: What every stage needs.
+        fold: Which fold.
+        samples: How many per group.
+        by_group: That many of each group (all of them where there are fewer), or as many as that in total, drawn plainly.
+    """
+    rows = work.prepared.rows(fold, TRAIN)
+    dataset = work.prepared.dataset
+    codes = dataset.attribute().codes[rows]
+    order = np.random.default_rng([work.experiment.train.seed, fold]).permutation(len(rows))
+    shuffled, codes = rows[order], codes[order]
+    if not by_group:
+        return np.sort(shuffled[codes >= 0][: samples * len(work.groups)])
+    return np.sort(np.concatenate([shuffled[codes == g][:samples] for g in range(len(work.groups))]))
+
+
+def predict_fold(work: Work, fold: int, folder: FoldPaths) -> None:
+    """Predictions of one fold's test part, written once."""
+    if folder.predictions.exists():
+        return
+    rows = work.prepared.rows(fold, TEST)
+    model, _ = work.load(folder)
+    seen = predict(model, work.loader(rows))
+    write_text(folder.predictions, safe_csv(predictions_table(work.prepared, rows, fold, seen)))

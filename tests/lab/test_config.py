@@ -1,0 +1,124 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fairshrink.compress.methods import fairprune
+from fairshrink.errors import ConfigError
+from fairshrink.lab.config import Experiment, load_experiment, parse_experiment
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+HAM = {"source": "ham10000", "images": "a.zip", "metadata": "b.csv"}
+
+
+def parse(**sections) -> Experiment:
+    return parse_experiment({"data": {"source": "lesions"}} | sections, "test.toml")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_every_example_can_be_read(path):
+    assert load_experiment(path).shrink
+
+
+def test_defaults_are_those_of_the_design():
+    experiment = parse()
+    train = experiment.train
+    assert (train.epochs, train.lr, train.momentum, train.weight_decay, train.batch_size) == (12, 0.05, 0.9, 5e-4, 128)
+    assert train.augment == ("flip", "rotate", "scale", "autoaugment")
+    assert (experiment.data.count, experiment.data.size, experiment.data.groups) == (4000, 64, ("tone",))
+
+
+def test_a_source_fills_in_what_it_knows():
+    data = parse(data=HAM).data
+    assert (data.groups, data.split_by) == (("sex", "age >= 60"), "lesion_id")
+    assert parse(data=HAM | {"split_by": "image"}).data.split_by == "image"
+
+
+def test_the_text_reads_back_as_the_same_experiment():
+    experiment = parse(shrink=[{"method": "obd"}, {"method": "fairprune", "beta": [0.2, 0.5], "parent": "train"}])
+    again = parse_experiment(tomllib.loads(experiment.text()), "again")
+    assert again == experiment
+    assert again.digest() == experiment.digest()
+
+
+def test_defaults_written_out_do_not_change_the_digest():
+    assert parse(train={"epochs": 12}).digest() == parse().digest()
+    assert parse(train={"epochs": 13}).digest() != parse().digest()
+
+
+def test_a_list_is_a_grid():
+    step = parse(shrink=[{"method": "fairprune", "ratio": [0.2, 0.3], "beta": [0.1, 0.5]}]).shrink[0]
+    assert step.candidates() == [
+        {"ratio": 0.2, "beta": 0.1},
+        {"ratio": 0.2, "beta": 0.5},
+        {"ratio": 0.3, "beta": 0.1},
+        {"ratio": 0.3, "beta": 0.5},
+    ]
+    assert step.recipe({"ratio": 0.2, "beta": 0.1}) == fairprune(0.2, 0.1)
+
+
+def test_steps_follow_each_other_unless_they_say_otherwise():
+    steps = parse(
+        shrink=[{"method": "obd"}, {"method": "fairprune"}, {"method": "fairprune", "parent": "train"}]
+    ).shrink
+    assert [(step.name, step.parent) for step in steps] == [
+        ("obd", "train"),
+        ("fairprune", "obd"),
+        ("fairprune-2", "train"),
+    ]
+
+
+def test_steps_take_the_defaults_unless_they_say_otherwise():
+    given = {"samples": 9, "unprivileged": "tone I"}
+    steps = parse(shrink_defaults=given, shrink=[{"method": "obd"}, {"method": "obd", "samples": 5}]).shrink
+    assert [(step.samples, step.unprivileged) for step in steps] == [(9, "tone I"), (5, "tone I")]
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"train": {"epoch": 3}}, r"no setting 'train.epoch'. Did you mean 'epochs'\?"),
+        ({"trian": {"epochs": 3}}, r"no setting 'trian'. Did you mean 'train'\?"),
+        ({"train": {"epochs": 0}}, r"train.epochs: .*greater than or equal to 1 It is 0|train.epochs: .* It is 0\."),
+        ({"train": {"lr": float("nan")}}, "train.lr"),
+        ({"data": {"source": "lesion"}}, r"no source called 'lesion'. Did you mean 'lesions'\?"),
+        ({"data": {}}, "data.source: Field required"),
+        ({"data": {"source": "table"}}, "needs images .* and metadata"),
+        ({"data": HAM | {"source": "table"}}, "groups is empty"),
+        ({"data": HAM | {"folds": 2}}, "folds is 2, but a fold each is needed"),
+        ({"data": HAM | {"folds": 5, "split_file": "s.csv"}}, "split_file gives one split"),
+        ({"shrink": [{"method": "fairprun"}]}, r"no method called 'fairprun'. Did you mean 'fairprune'\?"),
+        ({"shrink": [{"method": "fairprune", "bta": 1}]}, r"fairprune has no setting 'bta'. Did you mean 'beta'\?"),
+        ({"shrink": [{"method": "obd", "beta": 1}]}, "obd has no setting 'beta'"),
+        ({"shrink": [{"method": "fairprune", "beta": []}]}, "beta is an empty list"),
+        ({"shrink": [{"method": "fairprune", "beta": "much"}]}, "should be a valid number"),
+        ({"shrink": [{"method": "fairprune", "ratio": 1.2}]}, "ratio is 1.2"),
+        ({"shrink": [{"method": "obd", "name": "a"}, {"method": "obd", "name": "a"}]}, "the name 'a' is used twice"),
+        ({"shrink": [{"method": "obd", "parent": "trian"}]}, r"no earlier step. Did you mean 'train'\?"),
+        ({"shrink": [{"method": "obd", "choose": "fat:eopp1"}]}, "no rule 'fat:eopp1'"),
+        ({"shrink": [{"method": "obd", "choose": "fate:eop1"}]}, r"none called 'eop1'. Did you mean 'eopp1'\?"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_nearest_right_one(sections, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(**sections)
+
+
+def test_all_wrong_settings_are_listed():
+    with pytest.raises(ConfigError, match=r"(?s)2 setting\(s\) of 'test.toml'.*train.epochs.*train.lr"):
+        parse(train={"epochs": 0, "lr": -1})
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "cannot read the experiment"), ("[data", "is not TOML")])
+def test_a_file_that_is_no_experiment(tmp_path, text, message):
+    path = tmp_path / "x.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(path)
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_bytes(b'\xef\xbb\xbf[data]\nsource = "lesions"\n')
+    assert load_experiment(path, ["train.epochs=3"]).train.epochs == 3

@@ -1,0 +1,179 @@
+import json
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fairshrink.errors import ConfigError
+from fairshrink.files import read_json
+from fairshrink.lab.run import run
+from fairshrink.lab.store import read_lines
+from tiny import tiny
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """One whole run."""
+    return run(tiny(), tmp_path_factory.mktemp("run") / "run")
+
+
+class Interrupts:
+    """An observer that presses Ctrl-C at the nth thing it is told."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def say(self, message: str) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt(message)
+
+    def advance(self, what: str, done: int, total: int) -> None:
+        self.say(what)
+
+
+def outputs(root) -> dict[str, bytes]:
+    """Everything that has to be the same again: models, masks, predictions, audits."""
+    names = ("*.safetensors", "predictions.csv", "audit.json", "choice.json", "saliency.json")
+    return {str(path.relative_to(root)): path.read_bytes() for name in names for path in sorted(root.rglob(name))}
+
+
+def test_a_run_leaves_what_the_design_says(done):
+    for stage in ("00-train", "01-obd", "02-fairprune"):
+        folder = done.root / "stages" / stage
+        assert {"model.safetensors", "model.json", "audit.json", "predictions.csv"} <= {
+            path.name for path in folder.iterdir()
+        }
+    assert (done.root / "stages" / "02-fairprune" / "steps.jsonl").exists()
+    assert done.config.exists()
+    assert done.data.exists()
+    assert "seconds" in read_json(done.environment)
+
+
+def test_predictions_are_the_test_part_with_groups_and_probabilities(done):
+    table = pd.read_csv(done.root / "stages" / "00-train" / "predictions.csv")
+    assert len(table) == read_json(done.data)["splits"][0]["test"]
+    assert {"id", "label", "prediction", "tone", "age >= 60"} < set(table.columns)
+    probabilities = table.filter(like="prob_")
+    assert probabilities.shape[1] == 5
+    assert (probabilities.sum(axis=1) - 1).abs().max() < 1e-4
+
+
+def test_the_audit_has_both_attributes_and_their_intersection(done):
+    audit = read_json(done.root / "stages" / "00-train" / "audit.json")
+    assert len(audit["attributes"]) == 3
+    assert set(audit["attributes"]["tone"]["gaps"]) == {"eopp0", "eopp1", "eodd", "eodd_max"}
+
+
+@pytest.mark.parametrize(("stage", "ratio"), [("01-obd", 0.3), ("02-fairprune", 0.2)])
+def test_exactly_the_ratio_is_zero_in_the_file(done, stage, ratio):
+    weights = load_file(done.root / "stages" / stage / "model.safetensors")
+    weights = {name: w for name, w in weights.items() if w.ndim in (2, 4)}
+    total = sum(w.numel() for w in weights.values())
+    assert sum(int((w == 0).sum()) for w in weights.values()) == round(ratio * total)
+    assert read_json(done.root / "stages" / stage / "stage.json")["zero_fraction"] == pytest.approx(ratio, abs=1e-5)
+
+
+def test_the_steps_of_every_candidate_are_kept(done):
+    steps = read_lines(done.root / "stages" / "02-fairprune" / "steps.jsonl")
+    assert [(s["candidate"], s["step"], s["ratio"]) for s in steps] == [
+        (0, 0, 0.0), (0, 1, 0.1), (0, 2, 0.2), (1, 0, 0.0), (1, 1, 0.1), (1, 2, 0.2)
+    ]  # fmt: skip
+    assert set(steps[0]["groups"]) == {"tone I-III", "tone IV-VI"}
+
+
+def test_the_choice_is_the_largest_value_of_the_rule(done):
+    choice = read_json(done.root / "stages" / "02-fairprune" / "choice.json")
+    values = [row["value"] for row in choice["candidates"]]
+    known = [v if v is not None else float("-inf") for v in values]
+    assert choice["chosen"][0]["candidate"] == known.index(max(known))
+
+
+def test_obd_and_fairprune_start_from_the_same_model(done):
+    first = [read_lines(done.root / "stages" / s / "steps.jsonl")[0] for s in ("01-obd", "02-fairprune")]
+    assert first[0]["groups"] == first[1]["groups"]
+
+
+def test_the_unprivileged_group_is_the_measured_one(done):
+    record = read_json(done.root / "stages" / "02-fairprune" / "stage.json")["unprivileged"][0]
+    assert record["measured"]
+    assert record["f1"][record["group"]] == min(record["f1"].values())
+
+
+def test_started_again_it_does_nothing(done):
+    before = {path: path.stat().st_mtime_ns for path in (done.root / "stages").rglob("*") if path.is_file()}
+    run(tiny(), done.root)
+    assert before == {path: path.stat().st_mtime_ns for path in (done.root / "stages").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 12, 15])
+def test_interrupted_and_started_again_it_ends_with_the_same_bits(done, tmp_path, at):
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny(), tmp_path / "run", observer=Interrupts(at))
+    run(tiny(), tmp_path / "run")
+    assert outputs(tmp_path / "run") == outputs(done.root)
+
+
+def test_every_image_is_tested_once_by_cross_fitting(tmp_path):
+    experiment = tiny(data={"folds": 3}, train={"epochs": 1}, shrink=[{"method": "obd", "ratio": 0.1}])
+    paths = run(experiment, tmp_path / "run")
+    table = pd.read_csv(paths.root / "stages" / "01-obd" / "predictions.csv")
+    assert len(table) == table["id"].nunique() == 150
+    assert sorted(table["fold"].unique()) == [0, 1, 2]
+    assert (paths.root / "stages" / "01-obd" / "fold-2" / "model.safetensors").exists()
+    history = read_lines(paths.root / "stages" / "00-train" / "history.jsonl")
+    assert [line["fold"] for line in history] == [0, 1, 2]
+
+
+def test_the_users_checkpoint_takes_the_place_of_training(done, tmp_path):
+    checkpoint = done.root / "stages" / "00-train" / "model.safetensors"
+    experiment = tiny(model={"checkpoint": str(checkpoint)}, shrink=[])
+    paths = run(experiment, tmp_path / "run")
+    first, again = (root / "stages" / "00-train" / "predictions.csv" for root in (done.root, paths.root))
+    assert first.read_bytes() == again.read_bytes()
+    assert not (paths.root / "stages" / "00-train" / "history.jsonl").exists()
+
+
+def test_a_named_group_is_favoured_instead(tmp_path):
+    experiment = tiny(shrink_defaults={"unprivileged": "tone I-III"}, train={"epochs": 1}, shrink=[])
+    paths = run(experiment, tmp_path / "run")
+    record = read_json(paths.root / "stages" / "00-train" / "stage.json")["unprivileged"][0]
+    assert (record["group"], record["measured"]) == ("tone I-III", False)
+
+
+def test_a_group_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"unprivileged is 'tone 1-3', which is no group.*Did you mean 'tone I-III'"):
+        run(tiny(shrink_defaults={"unprivileged": "tone 1-3"}), tmp_path / "run")
+
+
+def test_another_experiment_may_not_use_the_folder(done):
+    with pytest.raises(ConfigError, match=r"another experiment: train.epochs is 2 there and 3 here"):
+        run(tiny(train={"epochs": 3}), done.root)
+    with pytest.raises(ConfigError, match=r"another experiment: shrink"):
+        run(tiny(shrink=[]), done.root)
+
+
+def test_a_folder_with_something_else_is_not_touched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(ConfigError, match="is not empty and no run folder"):
+        run(tiny(), tmp_path)
+
+
+def test_records_are_json_without_nan(done):
+    for path in done.root.rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in {path}"))
+
+
+def test_saliency_by_group_is_normalised(done):
+    record = read_json(done.root / "stages" / "00-train" / "saliency.json")
+    assert record["layer"].endswith("weight")
+    assert [max(values) for values in record["values"]] == [1.0, 1.0]
+
+
+def test_the_users_random_numbers_are_not_touched(tmp_path):
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    run(tiny(train={"epochs": 1}, shrink=[]), tmp_path / "run")
+    assert torch.equal(torch.rand(1), expected)
