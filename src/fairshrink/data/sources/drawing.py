@@ -7,7 +7,7 @@ size. Colours are optical densities, so that a lesion darkens the skin it lies o
 import numpy as np
 from numpy.typing import NDArray
 
-from fairshrink.data.sources.draws import counted
+from fairshrink.data.draws import counted
 from fairshrink.data.sources.scenes import MAX_HAIRS, Floats, Scene
 
 _HAIR = np.array([0.13, 0.10, 0.09], dtype=np.float32)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairshrink.data.draws import Draws, counted
 from fairshrink.data.sources.drawing import paint
-from fairshrink.data.sources.draws import Draws, counted
 from fairshrink.data.sources.scenes import compose
 from fairshrink.data.table import Manifest
 from fairshrink.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairshrink.data.sources.draws import Draws
+from fairshrink.data.draws import Draws
 
 Floats = NDArray[np.floating[Any]]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairshrink.data.sources.draws import Draws, counted, mix
+from fairshrink.data.draws import Draws, counted, mix
 
 WORD = 2**64
 

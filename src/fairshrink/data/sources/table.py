@@ -1,0 +1,170 @@
+"""Any data set: a CSV with one row per image, and a folder or zip archive with the images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairshrink.data.archive import Archive, FileImages, find, open_archive
+from fairshrink.data.table import Manifest, Missing, excluded_rows, first_few, read_csv
+from fairshrink.errors import ConfigError, DataError, suggest
+
+POLICIES = ("error", "exclude")
+Excluded = list[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table mean what.
+
+    Attributes:
+        image: File name of the image, with or without its ending.
+        label: Name of the class.
+        classes: The classes in order; None = those that occur, sorted.
+    """
+
+    image: str = "image"
+    label: str = "label"
+    classes: tuple[str, ...] | None = None
+
+
+def table(
+    images: Path | str, metadata: Path | str, *, image: str = "image", label: str = "label", missing: Missing = "error"
+) -> Manifest:
+    """Any CSV with images beside it.
+
+    Args:
+        images: Folder (with any folders inside) or zip archive of JPEG and PNG images.
+        metadata: CSV with one row per image.
+        image: Its column with the image's file name, with or without its ending.
+        label: Its column with the class.
+        missing: What to do with a row without image or label, an image without row, an image that cannot be read:
+            stop with an error, or leave it out and list it.
+
+    Raises:
+        DataError: The table or the archive cannot be used, or something is missing.
+    """
+    metadata = Path(metadata)
+    return read_manifest(metadata.stem, images, metadata, Columns(image, label), missing=missing)
+
+
+def read_manifest(
+    name: str, images: Path | str, metadata: Path | str, columns: Columns, *, missing: Missing = "error"
+) -> Manifest:
+    """Brings table and images together.
+
+    Raises:
+        ConfigError: An unknown policy for what is missing.
+        DataError: As for `table`; or a class that is not among the declared ones.
+    """
+    if missing not in POLICIES:
+        raise ConfigError(f"missing is '{missing}'.{suggest(str(missing), POLICIES)}")
+    metadata = Path(metadata)
+    frame, rows = read_csv(metadata, [columns.image, columns.label])
+    ids, labels = frame[columns.image].tolist(), frame[columns.label].tolist()
+    _check_ids(ids, rows, metadata)
+    archive = open_archive(Path(images))
+    members = find(archive, ids)
+    found = [member is not None for member in members]
+    out: Excluded = _no_image(ids, members, rows) + _no_label(ids, labels, rows, found)
+    out += _no_row(archive, members)
+    if out and missing == "error":
+        raise DataError(_complaint(out, metadata, archive))
+    keep = np.array([member is not None and not _unknown(label) for member, label in zip(members, labels, strict=True)])
+    if not keep.any():
+        raise DataError(f"no row of '{metadata.name}' has both an image in {archive.where} and a label.")
+    kept = tuple(member for member, is_kept in zip(members, keep, strict=True) if is_kept and member is not None)
+    canonical = _canonical(frame, columns)[keep].reset_index(drop=True)
+    classes = _classes(canonical["label"].tolist(), columns, rows[keep], metadata)
+    return Manifest(
+        name=name,
+        frame=canonical,
+        classes=classes,
+        images=FileImages(archive, kept),
+        excluded=excluded_rows(sorted(out)),
+        rows=rows[keep],
+        where=metadata.name,
+        missing=missing,
+    )
+
+
+def _canonical(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Columns "id" and "label", then the table's own; one of these names that means something else is told apart."""
+    own = frame.rename(columns={name: f"{name} (table)" for name in ("id", "label") if name in frame.columns})
+    return pd.concat([pd.DataFrame({"id": frame[columns.image], "label": frame[columns.label]}), own], axis=1)
+
+
+def _check_ids(ids: list[str], rows: NDArray[np.int64], metadata: Path) -> None:
+    empty = [int(row) for name, row in zip(ids, rows, strict=True) if not name]
+    if empty:
+        raise DataError(f"{len(empty):,} rows of '{metadata.name}' name no image: rows {first_few(empty)}.")
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        at = [int(row) for name, row in zip(ids, rows, strict=True) if name == twice[0]]
+        raise DataError(
+            f"'{metadata.name}' names {len(twice):,} images more than once, such as '{twice[0]}' in rows {first_few(at)}. "
+            "One row per image is expected: delete the others."
+        )
+
+
+def _no_image(ids: list[str], members: list[str | None], rows: NDArray[np.int64]) -> Excluded:
+    return [
+        (int(row), name, "row without image")
+        for name, member, row in zip(ids, members, rows, strict=True)
+        if member is None
+    ]
+
+
+def _no_label(ids: list[str], labels: list[str], rows: NDArray[np.int64], found: list[bool]) -> Excluded:
+    """Only of rows with an image: a row is listed once."""
+    return [
+        (int(row), name, "row without label")
+        for name, label, row, has_image in zip(ids, labels, rows, found, strict=True)
+        if has_image and _unknown(label)
+    ]
+
+
+def _no_row(archive: Archive, members: list[str | None]) -> Excluded:
+    return [(0, member, "image without row") for member in sorted(set(archive.members) - set(members))]
+
+
+def _unknown(label: str) -> bool:
+    """Empty, or what pandas writes for it; a class may well be called "unknown"."""
+    return label.casefold() in ("", "nan")
+
+
+def _complaint(out: Excluded, metadata: Path, archive: Archive) -> str:
+    lines = [f"'{metadata.name}' and {archive.where} do not fit together."]
+    for reason in ("row without image", "row without label", "image without row"):
+        found = [(row, name) for row, name, why in out if why == reason]
+        if found:
+            shown = [f"row {row:,} ({name})" if row else name for row, name in found]
+            lines.append(f"  {reason}: {len(found):,}: {first_few(shown)}.")
+    example = next(iter(archive.members))
+    lines.append(f"  The images have names such as '{example}'.")
+    lines.append(
+        '  Correct the table or the images, or leave these out and have them listed with  missing = "exclude".'
+    )
+    return "\n".join(lines)
+
+
+def _classes(labels: Sequence[str], columns: Columns, rows: NDArray[np.int64], metadata: Path) -> tuple[str, ...]:
+    found = sorted(set(labels))
+    if columns.classes is not None:
+        strange = [(label, int(row)) for label, row in zip(labels, rows, strict=True) if label not in columns.classes]
+        if strange:
+            label, row = strange[0]
+            raise DataError(
+                f"row {row:,} of '{metadata.name}': {columns.label} is '{label}'.{suggest(label, columns.classes)} "
+                f"{len(strange):,} rows are like this. The classes are {', '.join(columns.classes)}."
+            )
+        return columns.classes
+    if len(found) < 2:
+        raise DataError(
+            f"column '{columns.label}' of '{metadata.name}' has one class only, '{found[0]}'. Two at least are needed."
+        )
+    return tuple(found)

@@ -1,0 +1,196 @@
+"""Which rows train, choose and test: stratified by label and group, without a lesion or patient on two sides."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fairshrink.data.table import Missing, excluded_rows, first_few, read_csv
+from fairshrink.errors import ConfigError, DataError, suggest
+
+TRAIN, VAL, TEST = 0, 1, 2
+NOWHERE = -1  # not in a published split
+PARTS = ("train", "val", "test")
+PARTS_OF_FIVE = 5  # folds=1: 3 train, 1 val, 1 test
+
+_SPELLINGS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VAL,
+    "valid": VAL,
+    "validation": VAL,
+    "test": TEST,
+    "testing": TEST,
+}
+
+
+class EmptyCell(NamedTuple):
+    """A class that a group does not have in a part; its rates there are undefined."""
+
+    fold: int
+    part: str
+    label: int
+    group: int
+
+
+def assign_splits(
+    labels: ArrayLike, groups: ArrayLike, clusters: ArrayLike | None = None, *, folds: int = 1, seed: int = 0
+) -> NDArray[np.int8]:
+    """Deals whole clusters to train, val and test.
+
+    Clusters are dealt one by one, the largest first, each to the part that has the least of its (label, group) pairs so
+    far. The deal depends on the seed, the clusters' names and what is in them, not on the machine or the order of rows.
+
+    Args:
+        labels: Class of each row, (N,).
+        groups: Group of each row, (N,); -1 (unknown) is a stratum of its own.
+        clusters: Lesion or patient of each row, (N,); None = each row is its own.
+        folds: 1: 60 % train, 20 % val, 20 % test. k of at least 3: fold i tests part i, part i + 1 chooses, the rest
+            train; every row is tested once. folds=1 is the first fold of folds=5.
+        seed: Another seed, another deal.
+
+    Returns:
+        (F, N) of TRAIN = 0, VAL = 1, TEST = 2.
+
+    Raises:
+        ConfigError: folds is neither 1 nor at least 3.
+        DataError: Lengths differ, or there are fewer clusters than parts.
+    """
+    if folds != 1 and folds < 3:
+        raise ConfigError(
+            f"folds is {folds}. Use 1 (60/20/20) or at least 3: one part tests, one chooses, the rest train."
+        )
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    names = np.arange(len(labels)) if clusters is None else np.asarray(clusters)
+    if not len(labels) == len(groups) == len(names):
+        raise DataError(
+            f"{len(labels):,} labels, {len(groups):,} groups and {len(names):,} clusters: one each per row."
+        )
+    parts = PARTS_OF_FIVE if folds == 1 else folds
+    unique, cluster = np.unique(names, return_inverse=True)
+    if len(unique) < parts:
+        raise DataError(f"{len(unique):,} clusters cannot be dealt to {parts} parts. Use fewer folds, or more data.")
+    label, group = (np.unique(codes, return_inverse=True)[1] for codes in (labels, groups))
+    strata = np.unique(label * (int(group.max()) + 1) + group, return_inverse=True)[1]
+    dealt = _deal(_contents(cluster, strata), _order(unique, np.bincount(cluster), seed), parts)[cluster]
+    tests = np.arange(folds)[:, None]
+    splits = np.full((folds, len(labels)), TRAIN, dtype=np.int8)
+    splits[dealt == (tests + 1) % parts] = VAL
+    splits[dealt == tests] = TEST
+    return splits
+
+
+def _order(unique: NDArray[np.generic], sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Clusters from the largest to the smallest, equal ones shuffled by a hash of (seed, name)."""
+    ties = [hashlib.blake2b(f"{seed} split {name}".encode(), digest_size=8).digest() for name in unique]
+    return np.array(sorted(range(len(unique)), key=lambda at: (-sizes[at], ties[at])), dtype=np.int64)
+
+
+def _contents(
+    cluster: NDArray[np.int64], strata: NDArray[np.int64]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Of each cluster: its strata and how many rows it has of each."""
+    width = int(strata.max()) + 1
+    pairs, counts = np.unique(cluster * width + strata, return_counts=True)
+    starts = np.searchsorted(pairs // width, np.arange(1, int(cluster.max()) + 1))
+    return list(zip(np.split(pairs % width, starts), np.split(counts, starts), strict=True))
+
+
+def _deal(
+    contents: list[tuple[NDArray[np.int64], NDArray[np.int64]]], order: NDArray[np.int64], parts: int
+) -> NDArray[np.int64]:
+    """Part of each cluster. Each goes where the sum of squared shares over strata and parts grows least."""
+    width = max(int(strata.max()) for strata, _ in contents) + 1
+    total = np.zeros(width)
+    for strata, counts in contents:
+        total[strata] += counts
+    have, rows = np.zeros((parts, width)), np.zeros(parts)
+    dealt = np.empty(len(contents), dtype=np.int64)
+    for at in order:
+        strata, counts = contents[at]
+        cost = (have[:, strata] * (counts / total[strata])).sum(axis=1)
+        # Equally good parts: the one with the fewest rows, so that rare strata do not pile up in the first part.
+        best = np.flatnonzero(cost <= cost.min() + 1e-9)
+        part = best[np.argmin(rows[best])]
+        have[part, strata] += counts
+        rows[part] += counts.sum()
+        dealt[at] = part
+    return dealt
+
+
+def empty_cells(
+    splits: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64], *, shape: tuple[int, int]
+) -> list[EmptyCell]:
+    """Every class that a group lacks in a part: nothing to learn from or to measure there.
+
+    Args:
+        splits: (F, N), from `assign_splits` or `read_split_file`.
+        labels: (N,).
+        groups: (N,); -1 is skipped.
+        shape: Number of classes and number of groups.
+    """
+    cells = []
+    for fold, parts in enumerate(splits):
+        for part, name in enumerate(PARTS):
+            rows = (parts == part) & (groups >= 0)
+            counts = np.zeros(shape, dtype=np.int64)
+            np.add.at(counts, (labels[rows], groups[rows]), 1)
+            cells += [EmptyCell(fold, name, int(label), int(group)) for label, group in np.argwhere(counts == 0)]
+    return cells
+
+
+def read_split_file(path: Path | str, ids: ArrayLike, *, missing: Missing = "error") -> NDArray[np.int8]:
+    """A published split: a CSV with a column "split" (train, val or test) and one with the image ("image", "id" or any).
+
+    Args:
+        path: The file.
+        ids: The rows' images, (N,).
+        missing: "exclude" also takes a file with images that the data lacks.
+
+    Returns:
+        (1, N) of TRAIN, VAL, TEST, or NOWHERE = -1 for rows that the file does not mention.
+
+    Raises:
+        DataError: A column is missing, a part is unknown or has no row, an image is named twice or not in the data.
+    """
+    path = Path(path)
+    frame, rows = read_csv(path, ["split"])
+    names = frame[_image_column(path, [str(column) for column in frame.columns])].tolist()
+    part: dict[str, int] = {}
+    for name, split, row in zip(names, frame["split"], rows, strict=True):
+        if split.casefold() not in _SPELLINGS:
+            raise DataError(f"row {row:,} of '{path.name}': split is '{split}'.{suggest(split.casefold(), PARTS)}")
+        if name in part:
+            raise DataError(f"row {row:,} of '{path.name}' names '{name}' a second time. Delete one of the rows.")
+        part[name] = _SPELLINGS[split.casefold()]
+    own = [str(name) for name in np.asarray(ids)]
+    strange = sorted(set(part) - set(own))
+    if strange and missing != "exclude":
+        raise DataError(
+            f"'{path.name}' names {len(strange):,} images that the data does not have: {first_few(strange)}. "
+            'Add them, or go on without them by  missing = "exclude".'
+        )
+    splits = np.array([[part.get(name, NOWHERE) for name in own]], dtype=np.int8)
+    bare = [name for at, name in enumerate(PARTS) if not (splits == at).any()]
+    if bare:
+        raise DataError(
+            f"no row of the data is in {first_few(bare)} of '{path.name}'. Compare the names of the images."
+        )
+    return splits
+
+
+def unassigned(splits: NDArray[np.int8], ids: ArrayLike) -> pd.DataFrame:
+    """The rows that a published split does not mention, as a list of excluded rows."""
+    names = np.asarray(ids)[(splits == NOWHERE).all(axis=0)]
+    return excluded_rows((0, str(name), "not in the split file") for name in names)
+
+
+def _image_column(path: Path, columns: list[str]) -> str:
+    others = [column for column in columns if column != "split"]
+    named = [column for column in others if column in ("image", "id")]
+    if len(named) != 1 and len(others) != 1:
+        raise DataError(f"'{path.name}' should have the columns 'image' and 'split', but has: {', '.join(columns)}.")
+    return named[0] if len(named) == 1 else others[0]
