@@ -36,7 +36,7 @@ def test_a_ratio_outside_0_to_1_is_refused(ratio):
         one_shot(ratio)
 
 
-@pytest.mark.parametrize("step", [0, -0.05, float("nan")])
+@pytest.mark.parametrize("step", [0.0, -0.05, float("nan")])
 def test_a_step_that_fixes_nothing_is_refused(step):
     with pytest.raises(ConfigError, match="each step must fix something"):
         linear(0.35, step)

@@ -143,7 +143,7 @@ def test_a_named_group_is_favoured_instead(tmp_path):
 
 
 def test_a_group_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"unprivileged is 'tone 1-3', which is no group.*Did you mean 'tone I-III'"):
+    with pytest.raises(ConfigError, match=r"unprivileged is 'tone 1-3', which is no group.*Did you mean 'tone I"):
         run(tiny(shrink_defaults={"unprivileged": "tone 1-3"}), tmp_path / "run")
 
 
@@ -162,7 +162,8 @@ def test_a_folder_with_something_else_is_not_touched(tmp_path):
 
 def test_records_are_json_without_nan(done):
     for path in done.root.rglob("*.json"):
-        json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in {path}"))
+        assert "NaN" not in path.read_text()
+        json.loads(path.read_text(), parse_constant=pytest.fail)
 
 
 def test_saliency_by_group_is_normalised(done):

@@ -62,7 +62,10 @@ def mean_f1(step: Step) -> float:
 
 def _fate(candidate: Candidate, metric: str) -> float:
     start, end = candidate.start, candidate.end
-    return fate(mean_f1(end), mean_f1(start), end.gaps[metric], start.gaps[metric])
+    f1_before, gap_before = mean_f1(start), start.gaps[metric]
+    if f1_before == 0 or gap_before == 0:
+        return np.nan  # FATE divides by both: a start without a gap, or without a right answer, has no FATE
+    return fate(mean_f1(end), f1_before, end.gaps[metric], gap_before)
 
 
 RULES: dict[str, Callable[[Candidate, str], float]] = {"fate": _fate}

@@ -5,7 +5,7 @@ from typing import Any
 from fairshrink.lab.config import Experiment, parse_experiment
 
 SETTINGS: dict[str, Any] = {
-    "data": {"source": "lesions", "count": 4000, "size": 48},
+    "data": {"source": "lesions", "count": 4000, "size": 48, "groups": ["tone", "age >= 60"]},
     "model": {"backbone": "small_cnn"},
     "train": {"epochs": 8, "lr": 0.1, "augment": ["flip"], "precision": "fp32"},
     "shrink": [

@@ -104,16 +104,17 @@ def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray
         work: What every stage needs.
         fold: Which fold.
         samples: How many per group.
-        by_group: That many of each group (all of them where there are fewer), or as many as that in total, drawn plainly.
+        by_group: That many of each group (all of them where there are fewer); or as many in total, each group with its
+            share of the training part, which is a plain draw without its luck.
     """
     rows = work.prepared.rows(fold, TRAIN)
-    dataset = work.prepared.dataset
-    codes = dataset.attribute().codes[rows]
+    codes = work.prepared.dataset.attribute().codes[rows]
     order = np.random.default_rng([work.experiment.train.seed, fold]).permutation(len(rows))
     shuffled, codes = rows[order], codes[order]
-    if not by_group:
-        return np.sort(shuffled[codes >= 0][: samples * len(work.groups)])
-    return np.sort(np.concatenate([shuffled[codes == g][:samples] for g in range(len(work.groups))]))
+    sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
+    total = samples * len(work.groups)
+    wanted = np.full_like(sizes, samples) if by_group else np.maximum(1, np.round(total * sizes / sizes.sum())).astype(int)
+    return np.sort(np.concatenate([shuffled[codes == g][:most] for g, most in enumerate(wanted)]))
 
 
 def predict_fold(work: Work, fold: int, folder: FoldPaths) -> None:
