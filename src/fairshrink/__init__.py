@@ -1,1 +1,29 @@
 """fairshrink measures how differently an image classifier treats groups of people and narrows the gap by shrinking it."""
+
+from fairshrink.audit import audit
+from fairshrink.compress.frozen import Frozen
+from fairshrink.compress.methods import fairprune, obd
+from fairshrink.compress.recipe import Recipe, compress
+from fairshrink.maths.curvature import ggn_diagonal
+from fairshrink.maths.tasks import Task, classify
+from fairshrink.metrics.tradeoff import fate
+from fairshrink.types import GroupBatch, Splits
+
+__all__ = [
+    # data
+    "GroupBatch",
+    "Splits",
+    # what outputs mean
+    "Task",
+    "classify",
+    # measuring
+    "audit",
+    "fate",
+    # shrinking
+    "Frozen",
+    "Recipe",
+    "compress",
+    "fairprune",
+    "ggn_diagonal",
+    "obd",
+]

@@ -1,0 +1,82 @@
+"""Batches as the curvature reads them: checked, on the model's device, and without the samples of no group."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from fairshrink.errors import DataError
+from fairshrink.types import Batches, GroupBatch
+
+
+class Samples(NamedTuple):
+    """Samples of known groups: inputs (N, *input) and groups (N,), both on the model's device."""
+
+    x: Tensor
+    g: Tensor
+
+
+def samples_of(batches: Batches, *, num_groups: int, like: Tensor) -> Iterator[Samples]:
+    """The samples that belong to a group, batch by batch; a batch without any is passed over.
+
+    Args:
+        batches: What the user gave.
+        num_groups: G; groups are -1 or in [0, G).
+        like: A parameter of the model: its device, and its dtype for inputs that are floating point.
+
+    Raises:
+        DataError: Not a GroupBatch, parts of different lengths, groups out of range, NaN or infinity in the inputs.
+    """
+    for number, batch in enumerate(batches):
+        _check_batch(number, batch, num_groups)
+        known = batch.g >= 0
+        if not bool(known.any()):
+            continue
+        x = batch.x[known.to(batch.x.device)]
+        if x.is_floating_point():
+            _check_finite(number, x)
+            x = x.to(like.dtype)
+        yield Samples(x.to(like.device), batch.g[known].to(like.device))
+
+
+def counted(groups: Int[Tensor, "N"], num_groups: int) -> Int[Tensor, "G"]:
+    """How many samples each group has.
+
+    Raises:
+        DataError: A group has none; its mean would not exist.
+    """
+    sizes = torch.bincount(groups, minlength=num_groups)
+    if empty := (sizes == 0).nonzero().flatten().tolist():
+        raise DataError(
+            f"group {empty[0]} has no samples ({len(empty)} of {num_groups} groups are empty; sizes: {sizes.tolist()}).\n"
+            "  Give batches with samples of every group, or a smaller num_groups."
+        )
+    return sizes
+
+
+def _check_batch(number: int, batch: object, num_groups: int) -> None:
+    if not isinstance(batch, GroupBatch):
+        raise DataError(f"batch {number:,} is a {type(batch).__name__}, but a GroupBatch(x, y, g) is expected.")
+    if not len(batch.x) == len(batch.y) == len(batch.g):
+        raise DataError(
+            f"batch {number:,} has {len(batch.x)} inputs, {len(batch.y)} classes and {len(batch.g)} groups: one of each is "
+            "expected for every sample."
+        )
+    wrong = (batch.g < -1) | (batch.g >= num_groups)
+    if batch.g.is_floating_point() or bool(wrong.any()):
+        example = batch.g[wrong][0].item() if bool(wrong.any()) else f"of {batch.g.dtype}"
+        raise DataError(
+            f"batch {number:,}: {int(wrong.sum())} of {len(batch.g)} groups are not integers from -1 to {num_groups - 1}, the "
+            f"first is {example}.\n  Groups count from 0; -1 means unknown. Is num_groups = {num_groups} right?"
+        )
+
+
+def _check_finite(number: int, x: Tensor) -> None:
+    bad = ~x.isfinite().flatten(1).all(1)
+    if bool(bad.any()):
+        raise DataError(
+            f"batch {number:,}: {int(bad.sum())} of {len(x)} inputs hold NaN or infinity.\n  Look at how they are read and "
+            "normalised."
+        )

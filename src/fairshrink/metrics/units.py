@@ -1,0 +1,105 @@
+"""What is resampled: rows, or clusters of rows (lesions, patients), counted by kind.
+
+Two units of the same class with the same predictions are exchangeable, so it is enough to know how many of each kind
+a group has: resampling 100,000 rows becomes a handful of multinomial draws, and permuting groups within a class
+becomes hypergeometric draws. Both are exact, not approximations.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Num
+
+from fairshrink.metrics.counts import GroupCounts, Margins
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units by kind. A kind is a class (the stratum) and what a unit adds to the margins.
+
+    Attributes:
+        counts: (G, T): how many units of each kind a group has.
+        strata: Start of each class's kinds and the end of the last, (S + 1,); kinds are sorted by class.
+        parts: (T, 3 * C): a unit's hits, support and predictions per class.
+    """
+
+    counts: Int[np.ndarray, "G T"]
+    strata: Int[np.ndarray, " bounds"]
+    parts: Float[np.ndarray, "T parts"]
+
+    def margins(self, drawn: Num[np.ndarray, "*B G T"]) -> Margins:
+        """Margins, (..., G, C), of so many units of each kind."""
+        # Products of whole numbers below 2**53 are exact in float64, and matrix products are fast only there.
+        flat = drawn.reshape(-1, drawn.shape[-1]).astype(np.float64)  # one large product, not many small ones
+        total = (flat @ self.parts).reshape(*drawn.shape[:-1], -1)
+        hits, support, predicted = np.split(total, 3, axis=-1)
+        return Margins(hits, support, predicted)
+
+
+def units_of_rows(counts: GroupCounts) -> Units:
+    """Every row by itself: a kind for each pair of true and predicted class that occurs."""
+    size = counts.num_classes
+    true, pred = np.nonzero(counts.counts.sum(0))
+    parts = np.zeros((true.size, 3, size))
+    kinds = np.arange(true.size)
+    parts[kinds, 0, true] = true == pred
+    parts[kinds, 1, true] = 1
+    parts[kinds, 2, pred] = 1
+    return Units(counts.counts[:, true, pred], _starts(true), parts.reshape(true.size, 3 * size))
+
+
+def units_of_clusters(
+    y_true: Int[np.ndarray, " N"],
+    y_pred: Int[np.ndarray, " N"],
+    groups: Int[np.ndarray, " N"],
+    clusters: Int[np.ndarray, " N"],
+    counts: GroupCounts,
+) -> Units:
+    """Clusters as wholes: rows that share a cluster are drawn, and permuted, together.
+
+    A cluster with rows in several groups is cut into one unit per group; a unit with rows of several classes belongs
+    to the class of most of its rows (ties: the first). Both only matter for mixed clusters.
+
+    Args:
+        y_true: True classes, (N,).
+        y_pred: Predicted classes, (N,).
+        groups: Groups, (N,); rows of unknown group (-1) are skipped.
+        clusters: Cluster of each row, (N,), integers.
+        counts: The counts of the same rows, for their numbers of groups and classes.
+    """
+    size = counts.num_classes
+    known = groups >= 0
+    units, unit = np.unique(np.stack([clusters[known], groups[known]]), axis=1, return_inverse=True)
+    unit = unit.reshape(-1)
+    kinds, kind = _kinds(unit, y_true[known] * size + y_pred[known], units.shape[1])
+    parts = np.stack([_parts(cells, size) for cells in kinds]) if kinds else np.zeros((0, 3, size))
+    classes = parts[:, 1].argmax(-1)
+    order = np.argsort(classes, kind="stable")
+    table = np.zeros((counts.num_groups, len(kinds)), dtype=np.int64)
+    np.add.at(table, (units[1], kind), 1)
+    return Units(table[:, order], _starts(classes[order]), parts[order].reshape(len(kinds), 3 * size))
+
+
+def _kinds(unit: np.ndarray, cells: np.ndarray, num_units: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The distinct multisets of cells that units consist of, and which of them each unit is."""
+    order = np.lexsort((cells, unit))
+    ends = np.cumsum(np.bincount(unit, minlength=num_units))
+    codes: dict[bytes, int] = {}
+    kinds: list[np.ndarray] = []
+    of_unit = np.empty(num_units, dtype=np.int64)
+    for number, members in enumerate(np.split(cells[order], ends[:-1])):
+        code = codes.setdefault(members.tobytes(), len(kinds))
+        if code == len(kinds):
+            kinds.append(members)
+        of_unit[number] = code
+    return kinds, of_unit
+
+
+def _parts(cells: np.ndarray, size: int) -> np.ndarray:
+    true, pred = np.divmod(cells, size)
+    hits = np.bincount(true[true == pred], minlength=size)
+    return np.stack([hits, np.bincount(true, minlength=size), np.bincount(pred, minlength=size)]).astype(np.float64)
+
+
+def _starts(classes: np.ndarray) -> np.ndarray:
+    return np.append(np.unique(classes, return_index=True)[1], classes.size).astype(np.int64)

@@ -1,0 +1,159 @@
+"""Pictures of the way there: training, the path along the ratio, the grid; all on validation."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from fairshrink.report import style, words
+from fairshrink.report.records import Candidate, Epoch, Stage, Step
+from fairshrink.report.style import INK, MUTED, cycle, plain
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def training(history: Sequence[Epoch]) -> Figure:
+    """Loss and validation F1 by epoch: thin lines are folds, the thick one is their mean."""
+    figure, (loss, quality) = style.stacked([1.1, 1.1], 0.75)
+    parts: list[tuple[Axes, str, Callable[[Epoch], float | None]]] = [
+        (loss, "loss (training)", lambda e: e.loss),
+        (quality, "macro F1 (validation)", lambda e: e.val.f1),
+    ]
+    folds = sorted({epoch.fold for epoch in history})
+    for axes, title, value in parts:
+        curves = [_curve([(e.epoch, value(e)) for e in history if e.fold == fold]) for fold in folds]
+        _bundle(axes, curves, style.GROUP_COLOURS[0])
+        axes.set_title(title)
+        axes.grid(axis="y")
+    quality.set_xlabel("epoch")
+    quality.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    return figure
+
+
+def along_ratio(stage: Stage) -> Figure:
+    """Gap and F1 along the share of fixed weights: the chosen candidates thick, the others thin, folds faint."""
+    figure, axes = style.stacked([1.45, 1.25, 1.25], 1.5)
+    metric = gap_of_rule(stage)
+    _candidates(axes[0], stage, lambda step: step.gaps.get(metric))
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_title(f"{words.gap_name(metric)} between groups")
+    _candidates(axes[1], stage, average_step_f1)
+    axes[1].set_title("macro F1, average of the groups")
+    groups = list(stage.steps[0].groups)
+    for index, group in enumerate(groups):
+        curve = _mean(_chosen(stage, lambda step, group=group: step.groups[group].f1 if group in step.groups else None))
+        colour = cycle(style.GROUP_COLOURS, index)
+        axes[2].plot(
+            *curve, color=colour, lw=1.8, marker=cycle(style.GROUP_MARKERS, index), ms=3.2, label=plain(group, 18)
+        )
+    axes[2].set_title("macro F1 by group (chosen)")
+    axes[2].set_xlabel("share of weights fixed at zero")
+    axes[2].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes[2].xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    for one in axes:
+        one.grid(axis="y")
+    _legend_of_two(figure, axes)
+    return figure
+
+
+def gap_of_rule(stage: Stage) -> str:
+    """The gap that the choice looked at; EOpp1 when there was none."""
+    metric = (stage.record.rule or "").partition(":")[2]
+    return metric if metric in words.GAP_NAMES else "eopp1"
+
+
+def average_step_f1(step: Step) -> float | None:
+    """Macro F1 of a step, averaged over the groups; None when one of them has none."""
+    values = [scores.f1 for scores in step.groups.values()]
+    return None if not values or None in values else float(np.mean([v for v in values if v is not None]))
+
+
+def candidate_names(stage: Stage) -> dict[int, str]:
+    """A short name for each candidate number of a stage, from its steps and its choice."""
+    params = {step.candidate: step.params for step in stage.steps}
+    if stage.choice is not None:
+        params |= {candidate.candidate: candidate.params for candidate in stage.choice.candidates}
+    numbers = sorted(params)
+    return dict(zip(numbers, words.varying([params[n] for n in numbers]), strict=True))
+
+
+def grid(stage: Stage) -> Figure:
+    """Every candidate of every fold on validation, F1 against the gap: what the choice was made from."""
+    figure = style.canvas(2.9)
+    axes = figure.subplots()
+    seen = stage.choice.candidates if stage.choice is not None else []
+    chosen = {(c.fold, c.candidate) for c in stage.choice.chosen} if stage.choice is not None else set()
+    for index, (number, name) in enumerate(candidate_names(stage).items()):
+        points = [c for c in seen if c.candidate == number and c.f1 is not None and c.gap is not None]
+        _points(axes, points, index, name)
+    picked = [c for c in seen if (c.fold, c.candidate) in chosen and c.f1 is not None and c.gap is not None]
+    axes.plot([c.f1 or 0 for c in picked], [c.gap or 0 for c in picked], "o", ms=9, mfc="none", mec=INK, mew=0.9, ls="",
+              label="chosen in its fold")  # fmt: skip
+    axes.margins(y=0.12)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("macro F1, average of the groups →")
+    axes.set_ylabel(f"{words.gap_name(gap_of_rule(stage))} (lower: smaller gap)")
+    axes.grid()
+    axes.set_title(plain(stage.label))
+    style.legend(figure, axes)
+    return figure
+
+
+def _points(axes: Axes, points: Sequence[Candidate], index: int, name: str) -> None:
+    axes.plot([p.f1 or 0 for p in points], [p.gap or 0 for p in points], cycle(style.METHOD_MARKERS, index), ls="", ms=4.5,
+              color=cycle(style.CANDIDATE_COLOURS, index), label=plain(name, 22))  # fmt: skip
+
+
+def _candidates(axes: Axes, stage: Stage, value: Callable[[Step], float | None]) -> None:
+    names = candidate_names(stage)
+    chosen = _chosen(stage, value)
+    if len(names) > 1:
+        for index, (number, name) in enumerate(names.items()):
+            axes.plot(*_mean(_by_fold(stage, value, lambda step, number=number: step.candidate == number)), lw=1.1,
+                      color=cycle(style.CANDIDATE_COLOURS, index), label=plain(name, 22),
+                      dashes=style.CANDIDATE_DASHES[index % len(style.CANDIDATE_DASHES)] or (None, None))  # fmt: skip
+    for curve in chosen if len(chosen) > 1 else []:
+        axes.plot(*curve, color=MUTED, lw=0.5, alpha=0.45, zorder=1)
+    axes.plot(
+        *_mean(chosen), color=INK, lw=2.4, label="chosen (mean of folds)" if len(chosen) > 1 else "chosen", zorder=3
+    )
+
+
+def _chosen(stage: Stage, value: Callable[[Step], float | None]) -> list[Curve]:
+    """One curve per fold: the candidate that was taken there."""
+    picked = {c.fold: c.candidate for c in stage.choice.chosen} if stage.choice is not None else {}
+    return _by_fold(stage, value, lambda step: step.candidate == picked.get(step.fold, 0))
+
+
+def _by_fold(stage: Stage, value: Callable[[Step], float | None], keep: Callable[[Step], bool]) -> list[Curve]:
+    folds = sorted({step.fold for step in stage.steps})
+    steps = {fold: [(s.ratio, value(s)) for s in stage.steps if s.fold == fold and keep(s)] for fold in folds}
+    return [_curve(points) for points in steps.values() if points]
+
+
+def _curve(points: Sequence[tuple[float, float | None]]) -> Curve:
+    ordered = sorted(points, key=lambda point: point[0])
+    return np.array([x for x, _ in ordered]), np.array([np.nan if y is None else y for _, y in ordered])
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    """The mean where every curve has a value; steps of different folds are matched by their place."""
+    if not curves:
+        return np.array([]), np.array([])
+    length = min(len(x) for x, _ in curves)
+    return np.mean([x[:length] for x, _ in curves], axis=0), np.mean([y[:length] for _, y in curves], axis=0)
+
+
+def _bundle(axes: Axes, curves: Sequence[Curve], colour: str) -> None:
+    for x, y in curves if len(curves) > 1 else []:
+        axes.plot(x, y, color=colour, lw=0.6, alpha=0.45)
+    axes.plot(*_mean(curves), color=colour, lw=2.2)
+
+
+def _legend_of_two(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Candidates and groups in one legend; the second axes repeat the first."""
+    candidates, candidate_labels = axes[0].get_legend_handles_labels()
+    groups, group_labels = axes[2].get_legend_handles_labels()
+    figure.legend([*candidates, *groups], [*candidate_labels, *group_labels], loc="outside lower left", ncols=2)

@@ -1,0 +1,154 @@
+"""Tables of what the run was: data, folds, choices, machine."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairshrink.report.curves import candidate_names, gap_of_rule
+from fairshrink.report.records import Choice, Run, Stage, Unprivileged
+from fairshrink.report.tables import Cell, Table, average, head, heads, words
+from fairshrink.report.words import count, gap_name, number, percent
+
+FIRST_ROWS = 12  # of what was left out; the rest is counted
+
+
+def class_counts(run: Run, attribute: str) -> Table:
+    """Images by class and group: who is in the data."""
+    record = run.data.attributes[attribute]
+    rows = [
+        [words(name), *(Cell(count(n)) for n in row), Cell(count(sum(row)), strong=True)]
+        for name, row in zip(run.data.classes, record.counts, strict=True)
+    ]
+    totals = [sum(column) for column in zip(*record.counts, strict=True)]
+    known = sum(totals)
+    last = [
+        [
+            words("all classes", strong=True),
+            *(Cell(count(n), strong=True) for n in totals),
+            Cell(count(known), strong=True),
+        ],
+        [words("share"), *(Cell(percent(n / known if known else None)) for n in totals), Cell("")],
+    ]
+    unknown = f"{count(record.unknown)} more images have no known group: they count in no column and in no gap."
+    note = unknown if record.unknown else "Every image has a known group."
+    return Table(
+        f"Images by class and group: {attribute}", [head("class"), *heads(*record.groups, "known")], [rows, last], note
+    )
+
+
+def splits(run: Run) -> Table:
+    """Sizes of training, validation and test in each fold."""
+    parts = list(dict.fromkeys(part for split in run.data.splits for part in split))
+    bodies = [
+        [[words(f"fold {number_ + 1}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
+        for number_, split in enumerate(run.data.splits)
+    ]
+    by = run.data.split_by
+    note = "Stratified by class and group." + (
+        f" Images that share a {by} stay together." if by and by != "image" else ""
+    )
+    return Table("Splits", [head(""), *heads(*(PARTS.get(part, part) for part in parts))], bodies, note)
+
+
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def excluded(run: Run) -> list[Table]:
+    """What was left out: counts by reason, then the first rows; nothing when nothing was."""
+    rows = run.data.excluded
+    if not rows:
+        return []
+    reasons = Counter(row.reason for row in rows).most_common()
+    by_reason = [[[words(reason), Cell(count(times))]] for reason, times in reasons]
+    first = [
+        [[Cell("–" if row.row is None else count(row.row)), words(row.id or "–"), words(row.reason)]]
+        for row in rows[:FIRST_ROWS]
+    ]
+    rest = len(rows) - len(first)
+    note = f"{count(rest)} more rows are in data.json." if rest else ""
+    shown = "Rows left out" if not rest else f"The first {len(first)} of {count(len(rows))} rows left out"
+    return [
+        Table("Left out, by reason", [head("reason"), *heads("rows")], by_reason),
+        Table(shown, [*heads("row"), head("id"), head("reason")], first, note),
+    ]
+
+
+def unprivileged(run: Run) -> list[Table]:
+    """Which group each fold favours and what says so; one table for all steps that agree."""
+    found: dict[str, tuple[list[Unprivileged], list[str]]] = {}
+    for stage in [stage for stage in run.stages if stage is not run.vanilla] or run.stages:
+        if stage.record.unprivileged:
+            found.setdefault(repr(stage.record.unprivileged), (stage.record.unprivileged, []))[1].append(stage.label)
+    return [_unprivileged(run, records, labels) for records, labels in found.values()]
+
+
+def _unprivileged(run: Run, records: Sequence[Unprivileged], labels: Sequence[str]) -> Table:
+    groups = run.data.attributes[run.data.shrunk_for].groups
+    bodies = []
+    for one in records:
+        values = [Cell(number(one.f1.get(group)), strong=group == one.group) for group in groups]
+        how = "measured" if one.measured else "set in the experiment"
+        bodies.append([[words(f"fold {one.fold + 1}"), *values, words(one.group, strong=True), words(how)]])
+    columns = [head(""), *heads(*(f"F1, {group}" for group in groups)), head("unprivileged"), head("how")]
+    return Table(
+        f"The unprivileged group, as used by {', '.join(labels)}",
+        columns,
+        bodies,
+        "Macro F1 of the model before shrinking on validation. The group with the lowest is the unprivileged one.",
+    )
+
+
+def candidates(stage: Stage) -> Table | None:
+    """The grid: each candidate's value in each fold, the chosen ones marked; None without a grid."""
+    choice = stage.choice
+    names = candidate_names(stage)
+    if choice is None or len(names) < 2:
+        return None
+    folds = sorted({candidate.fold for candidate in choice.candidates})
+    bodies = [[_candidate(choice, number_, name, folds)] for number_, name in names.items()]
+    columns = [
+        *(f"fold {fold + 1}" for fold in folds),
+        "mean",
+        "macro F1",
+        gap_name(gap_of_rule(stage)),
+        "chosen in",
+    ]
+    return Table(
+        f"The grid of {stage.label}",
+        [head("candidate"), *heads(*columns)],
+        bodies,
+        "The rule's value in each fold, on validation; ● marks what was chosen there. Macro F1 (average of the groups) and gap "
+        "are means over the folds. Validation values carry no interval here.",
+    )
+
+
+def _candidate(choice: Choice, number_: int, name: str, folds: Sequence[int]) -> list[Cell]:
+    mine = {c.fold: c for c in choice.candidates if c.candidate == number_}
+    taken = {c.fold for c in choice.chosen if c.candidate == number_}
+    cells = [words(name, strong=True)]
+    for fold in folds:
+        value = number(mine[fold].value) if fold in mine else "–"
+        cells.append(Cell(f"● {value}" if fold in taken else value, strong=fold in taken))
+    of = list(mine.values())
+    means = [average([c.value for c in of]), average([c.f1 for c in of]), average([c.gap for c in of])]
+    return [*cells, *(Cell(number(value)) for value in means), Cell(f"{len(taken)} of {len(folds)}")]
+
+
+def environment(run: Run) -> Table:
+    """The machine and the versions."""
+    return Table("", [], [[[words(str(key)), words(_fact(value))] for key, value in run.environment.items()]])
+
+
+def seeds(run: Run) -> Mapping[str, Any]:
+    """Every seed of the settings, by its key."""
+    found = {"data.seed": run.data.seed, "audit": run.vanilla.audit.seed}
+    for section, values in run.settings.items():
+        if isinstance(values, dict) and "seed" in values:
+            found[f"{section}.seed"] = values["seed"]
+    return found
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value, 1)
+    return "–" if value is None else str(value)

@@ -1,0 +1,199 @@
+"""Which pictures a page has, with the captions that say how to read them; what cannot be drawn says why."""
+
+import io
+from typing import NamedTuple
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from fairshrink.report import curves, figures, strips, style
+from fairshrink.report.records import Run, Stage
+from fairshrink.report.svg import inline_svg
+from fairshrink.report.words import gap_name, listed, percent, plural
+
+FLOOR = "The grey bar reaches from 0 to what chance alone produces (97.5 % point of the null floor)"
+
+
+class Picture(NamedTuple):
+    """Panels that share a caption; without panels the caption says what is missing."""
+
+    panels: list[Markup]
+    caption: str
+    wide: bool = False
+
+
+def gaps(run: Run) -> Picture:
+    """All gaps of all attributes."""
+    panels = [
+        _panel(figures.gap_forest(run, name), f"gap{i}", f"Gaps between the groups of {name}, by model", name)
+        for i, name in enumerate(run.attributes)
+    ]
+    caption = (
+        f"Each mark is a gap between groups on test images, each line its interval. {FLOOR}: a mark beyond its bar is "
+    )
+    return Picture(panels, f"{caption}above chance. The scales differ.")
+
+
+def tradeoff(run: Run) -> Picture:
+    """F1 against the gap on test."""
+    panels = [
+        _panel(figures.tradeoff(run, name), f"trade{i}", f"Macro F1 against EOpp1 for {name}, by model", name)
+        for i, name in enumerate(run.attributes)
+    ]
+    return Picture(
+        panels,
+        "Better models lie further right (higher macro F1) and further down (smaller gap). Vertical lines are the intervals of "
+        "EOpp1; inside the grey band a gap is not distinguishable from chance. Test images; candidates of a grid, which were "
+        "only seen on validation, are in a picture of their own below.",
+    )
+
+
+def classes(run: Run, attribute: str, index: int) -> Picture:
+    """Rates by class and group, one panel per model."""
+    panels = [
+        _panel(
+            figures.class_dots(run, stage, attribute),
+            f"tpr{index}-{i}",
+            f"True positive rate by class and group of {attribute}, {stage.label}",
+        )
+        for i, stage in enumerate(run.stages)
+    ]
+    shown, of = len(figures.shown_classes(run, attribute)), len(run.vanilla.audit.attributes[attribute].classes)
+    part = (
+        f" {shown} of {of} classes are shown, those whose gap exceeds its floor most; the table has all."
+        if shown < of
+        else ""
+    )
+    order = " / ".join(run.vanilla.audit.attributes[attribute].groups)
+    return Picture(
+        panels,
+        "Marks are the share of a class's test images that is recognised, by group; the line between them is the gap, dark "
+        f"where it is above chance. Right: images behind the marks ({order}). Few images make long lines by chance.{part}",
+    )
+
+
+def striking(run: Run, attribute: str, index: int) -> Picture:
+    """The gap of the classes that stand out, with interval and floor."""
+    names = figures.striking_classes(run, attribute)
+    if not names:
+        return Picture([], f"No class has images in every group of {attribute}, so no class can be compared.")
+    figure = figures.class_forest(run, attribute, names)
+    label = f"Gap in the true positive rate of {listed(names)} between the groups of {attribute}, by model"
+    return Picture(
+        [_panel(figure, f"striking{index}", label)],
+        f"The gap where it stands out most in the vanilla model: {listed(names)}. Line: interval. {FLOOR}. Picked by looking at "
+        "the vanilla model, so expect it to be smaller in any other model, shrunk or not.",
+    )
+
+
+def ratio(run: Run) -> list[Picture]:
+    """Gap and F1 along the way of each shrink step."""
+    shrunk = [stage for stage in run.stages if stage is not run.vanilla]
+    return [_ratio(stage, i) for i, stage in enumerate(shrunk)]
+
+
+def _ratio(stage: Stage, index: int) -> Picture:
+    if not stage.steps:
+        return Picture(
+            [], f"{stage.label}: the path along the ratio is left out, because this stage has no steps.jsonl."
+        )
+    folds = len({step.fold for step in stage.steps})
+    many = len(curves.candidate_names(stage)) > 1
+    parts = [f"{stage.label} on validation, from the model it started from (0 %) to the last step."]
+    parts += (
+        ["Thick: what was chosen, mean of the folds; faint: single folds."]
+        if folds > 1
+        else ["Thick: what was chosen."]
+    )
+    parts += ["Thin: each candidate of the grid."] if many else []
+    parts += ["The lowest panel shows which group pays. Validation has no floor here: read the trend, not the value."]
+    metric = gap_name(curves.gap_of_rule(stage))
+    figure = curves.along_ratio(stage)
+    panel = _panel(
+        figure, f"ratio{index}", f"{metric} and macro F1 along the pruning ratio, {stage.label}", stage.label
+    )
+    return Picture([panel], " ".join(parts))
+
+
+def grid(run: Run) -> Picture:
+    """Candidates on validation."""
+    grids = [stage for stage in run.stages if stage.choice is not None and len(curves.candidate_names(stage)) > 1]
+    if not grids:
+        return Picture([], "There was no grid to choose from, so no candidates are drawn.")
+    panels = [
+        _panel(curves.grid(stage), f"grid{i}", f"Candidates on validation, {stage.label}")
+        for i, stage in enumerate(grids)
+    ]
+    return Picture(
+        panels,
+        "Each mark is a candidate in one fold, on validation; a ring shows what that fold chose. The spread between marks of one "
+        "kind is the noise of a validation fold.",
+    )
+
+
+def saliency(run: Run) -> Picture:
+    """Saliency of the first layer by group."""
+    record = next((stage.saliency for stage in run.stages if stage.saliency is not None), None)
+    if record is None:
+        return Picture([], "Saliency by group is left out, because no stage of this run has a saliency.json.")
+    group = next((s.record.unprivileged[0].group for s in run.stages if s.record.unprivileged), None)
+    total, disputed = len(record.values[0]), len(strips.disputed(record, group))
+    label = f"Normalised saliency of the weights of {record.layer}, one strip per group: {listed(record.groups)}"
+    text = (
+        f"One column per weight of {record.layer} ({plural(total, 'weight')}), the same weight in every strip; dark blue is low, "
+        "yellow is high saliency (square root of the normalised value). "
+        f"Between groups the order of the weights agrees with a rank correlation of {strips.agreement(record)}"
+        f"{' at least' if len(record.groups) > 2 else ''}. "
+    )
+    if group in record.groups:
+        text += (
+            f"Ticks below: weights that {group} needs little (lower half) and the rest much (upper quarter), the ones that "
+            f"FairPrune looks for: {plural(disputed, 'weight')}, {percent(disputed / total)}."
+        )
+    return Picture([_panel(strips.strips(record, group), "saliency", label)], text, wide=True)
+
+
+def training(run: Run) -> Picture:
+    """The training curve."""
+    history = run.vanilla.history
+    if not history:
+        return Picture(
+            [], "The training curve is left out: this run has no history.jsonl, the model was trained elsewhere."
+        )
+    folds = len({epoch.fold for epoch in history})
+    how = "Thin lines are folds, the thick one is their mean." if folds > 1 else "One line: there is one fold."
+    panel = _panel(curves.training(history), "training", "Training loss and validation macro F1 by epoch")
+    return Picture([panel], f"Training of the vanilla model. {how}")
+
+
+def overview(run: Run) -> bytes:
+    """The gaps of the first two attributes and the trade-off side by side, as one PNG."""
+    with style.drawing():
+        panels = [_titled(figures.gap_forest(run, name), name) for name in run.attributes[:2]]
+        panels.append(_titled(figures.tradeoff(run, run.data.shrunk_for), run.data.shrunk_for))
+        images = [_pixels(panel) for panel in panels]
+    pad = 24
+    size = (sum(i.width for i in images) + pad * (len(images) + 1), max(i.height for i in images) + 2 * pad)
+    whole, left = Image.new("RGB", size, style.PAPER), pad
+    for image in images:
+        whole.paste(image, (left, pad))
+        left += image.width + pad
+    buffer = io.BytesIO()
+    whole.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _pixels(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, facecolor=style.PAPER)
+    return Image.open(buffer).convert("RGB")
+
+
+def _titled(figure: Figure, title: str) -> Figure:
+    figure.suptitle(style.plain(title, 36), x=0.0, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def _panel(figure: Figure, prefix: str, label: str, title: str | None = None) -> Markup:
+    return inline_svg(_titled(figure, title) if title else figure, prefix, label)

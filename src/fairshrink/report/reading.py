@@ -1,0 +1,187 @@
+"""The only door between a run folder and its page: every record is read once and checked."""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from fairshrink.errors import StoreError, suggest
+from fairshrink.report.records import (
+    AuditRecord,
+    Choice,
+    DataRecord,
+    Epoch,
+    Run,
+    Saliency,
+    Stage,
+    StageRecord,
+    Step,
+)
+
+T = TypeVar("T")
+AGAIN = "Start the run again into this folder: what is missing is done anew."
+DAMAGED = "It was cut short or edited: remove it, and start the run again into this folder."
+
+
+def read_run(folder: Path) -> Run:
+    """Read and check the records of a run folder.
+
+    Args:
+        folder: What `fairshrink run` or `fairshrink demo` wrote.
+
+    Returns:
+        The run; stages in the order of their folders.
+
+    Raises:
+        StoreError: A record is missing, damaged or does not fit the others; the message names the file.
+    """
+    folder = Path(folder)
+    config = _text(folder, "config.toml")
+    data = _json(folder, "data.json", DataRecord)
+    stages = _stages(folder)
+    run = Run(
+        folder=folder,
+        config=config,
+        settings=_toml(config),
+        environment=_json(folder, "environment.json", dict[str, Any]),
+        data=data,
+        stages=stages,
+        vanilla=_vanilla(stages),
+    )
+    _check_data(data)
+    for stage, place in zip(stages, _places(folder), strict=True):
+        _check_stage(run, stage, place)
+    return run
+
+
+def _places(folder: Path) -> list[str]:
+    """The stage folders, relative to the run folder, in order."""
+    root = folder / "stages"
+    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if not names:
+        raise StoreError(f"'{folder}' holds no stage: a run folder has stages/00-train and so on. {AGAIN}")
+    return [f"stages/{name}" for name in names if not name.startswith(".")]
+
+
+def _stages(folder: Path) -> list[Stage]:
+    places = _places(folder)
+    records = [_json(folder, f"{place}/stage.json", StageRecord) for place in places]
+    titles = [record.title for record in records]
+    stages = []
+    for place, record in zip(places, records, strict=True):
+        label = record.title if titles.count(record.title) == 1 else f"{record.title} [{record.name}]"
+        stages.append(_stage(folder, place, record, label))
+    return stages
+
+
+def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
+    return Stage(
+        record=record,
+        label=label,
+        audit=_json(folder, f"{place}/audit.json", AuditRecord),
+        steps=_lines(folder, f"{place}/steps.jsonl", Step),
+        history=_lines(folder, f"{place}/history.jsonl", Epoch),
+        choice=_optional(folder, f"{place}/choice.json", Choice),
+        saliency=_optional(folder, f"{place}/saliency.json", Saliency),
+    )
+
+
+def _vanilla(stages: list[Stage]) -> Stage:
+    """The model that was never shrunk."""
+    for stage in stages:
+        if stage.record.parent is None:
+            return stage
+    raise StoreError(
+        "no stage.json of this run has the parent null: the model that the others started from is missing, "
+        f"and nothing can be compared with it. {AGAIN}"
+    )
+
+
+def _check_data(data: DataRecord) -> None:
+    if data.shrunk_for not in data.attributes:
+        raise StoreError(
+            f"'data.json': shrunk_for is '{data.shrunk_for}', which is none of its attributes."
+            f"{suggest(data.shrunk_for, data.attributes)} {DAMAGED}"
+        )
+    for name, attribute in data.attributes.items():
+        rows = [len(row) for row in attribute.counts]
+        if rows != [len(attribute.groups)] * len(data.classes):
+            raise StoreError(
+                f"'data.json': the counts of '{name}' are {len(rows)} rows of {sorted(set(rows))} numbers, expected one row "
+                f"per class ({len(data.classes)}) of one number per group ({len(attribute.groups)}). {DAMAGED}"
+            )
+
+
+def _check_stage(run: Run, stage: Stage, place: str) -> None:
+    """Every stage was audited on the same attributes and groups, and its saliency has one list per group."""
+    for name, reference in run.vanilla.audit.attributes.items():
+        found = stage.audit.attributes.get(name)
+        if found is None or list(found.groups) != list(reference.groups):
+            came = "is missing" if found is None else f"has the groups {list(found.groups)}"
+            raise StoreError(
+                f"'{place}/audit.json': the attribute '{name}' {came}, but the model before shrinking was audited on "
+                f"{list(reference.groups)}. {DAMAGED}"
+            )
+        if missing := [gap for gap in ("eopp0", "eopp1", "eodd") if gap not in found.gaps]:
+            raise StoreError(f"'{place}/audit.json': '{name}' has no gap {', '.join(missing)}. {DAMAGED}")
+    if run.data.shrunk_for not in stage.audit.attributes:
+        raise StoreError(
+            f"'{place}/audit.json' has no attribute '{run.data.shrunk_for}', which was shrunk for. {DAMAGED}"
+        )
+    if (saliency := stage.saliency) is not None:
+        lengths = [len(values) for values in saliency.values]
+        if len(lengths) != len(saliency.groups) or len(set(lengths)) > 1 or 0 in lengths:
+            raise StoreError(
+                f"'{place}/saliency.json': the lists of values have the lengths {lengths}, expected {len(saliency.groups)} "
+                f"lists (one per group) of one length. {DAMAGED}"
+            )
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"'{name}' of the run '{folder}' cannot be read: {error.strerror or error}. {AGAIN}"
+        ) from error
+
+
+def _text(folder: Path, name: str) -> str:
+    try:
+        return _bytes(folder, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"'{name}' of the run '{folder}' is not UTF-8 text. {DAMAGED}") from error
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StoreError(f"'config.toml' is not TOML: {error}. {DAMAGED}") from error
+
+
+def _json(folder: Path, name: str, kind: type[T]) -> T:
+    return _parse(_bytes(folder, name), name, kind)
+
+
+def _optional(folder: Path, name: str, kind: type[T]) -> T | None:
+    return _json(folder, name, kind) if (folder / name).exists() else None
+
+
+def _lines(folder: Path, name: str, kind: type[T]) -> list[T]:
+    if not (folder / name).exists():
+        return []
+    lines: Iterable[bytes] = _bytes(folder, name).splitlines()
+    return [_parse(line, f"{name}' line '{number}", kind) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _parse(content: bytes, name: str, kind: type[T]) -> T:
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        first, others = error.errors(include_url=False, include_input=False)[0], error.error_count() - 1
+        place = ".".join(str(part) for part in first["loc"])
+        more = f" ({others} more like this)" if others else ""
+        raise StoreError(f"'{name}': {place and place + ': '}{first['msg']}{more}. {DAMAGED}") from error

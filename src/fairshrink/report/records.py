@@ -1,0 +1,249 @@
+"""What a run leaves behind, as the page sees it: one frozen record per file of the run folder."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Number = Annotated[float | None, AfterValidator(_finite)]
+"""A number, or None where it is undefined (null in the records, NaN in memory)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well a set of rows is classified; precision, recall and F1 are macro averages."""
+
+    n: int
+    accuracy: Number
+    precision: Number
+    recall: Number
+    f1: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A difference between groups, with its interval and what chance alone reaches."""
+
+    value: Number
+    low: Number
+    high: Number
+    null_mean: Number
+    null_high: Number
+    undefined: int = 0
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the value exceeds its null floor's 97.5 % point."""
+        return self.value is not None and self.null_high is not None and self.value > self.null_high
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One class in one group, one against the rest; n counts the class's own rows."""
+
+    n: int
+    tpr: Number
+    tnr: Number
+    fpr: Number
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeAudit:
+    """Everything measured about one attribute on the test rows."""
+
+    groups: dict[str, Scores]
+    gaps: dict[str, Gap]
+    classes: dict[str, dict[str, Rates]]
+    class_gaps: dict[str, Gap]
+    unknown: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """audit.json of one stage."""
+
+    overall: Scores
+    attributes: dict[str, AttributeAudit]
+    convention: str
+    num_classes: int
+    seed: int
+    n_boot: int | None = None
+    clusters: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeData:
+    """Counts of one attribute: one row per class, one column per group."""
+
+    groups: list[str]
+    unknown: int
+    counts: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A row that was left out, and why."""
+
+    row: int | None
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecord:
+    """data.json."""
+
+    name: str
+    count: int
+    size: int
+    classes: list[str]
+    digest: str
+    split_by: str | None
+    folds: int
+    seed: int
+    attributes: dict[str, AttributeData]
+    splits: list[dict[str, int]]
+    excluded: list[Excluded]
+    shrunk_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unprivileged:
+    """Which group a fold favours, and the macro F1 on validation that says so."""
+
+    fold: int
+    group: str
+    measured: bool
+    f1: dict[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """stage.json; seconds in total, or by what took them. Parameters are the weights that could be fixed."""
+
+    name: str
+    method: str
+    title: str
+    parent: str | None
+    params: dict[str, Any]
+    rule: str | None
+    unprivileged: list[Unprivileged]
+    seconds: float | dict[str, Number]
+    zero_fraction: float
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Accuracy and macro F1 of all validation rows."""
+
+    accuracy: Number
+    f1: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of history.jsonl."""
+
+    fold: int
+    epoch: int
+    loss: Number
+    lr: Number
+    seconds: Number
+    images_per_second: Number
+    val: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of steps.jsonl: a candidate of a fold after one step, on validation."""
+
+    fold: int
+    candidate: int
+    params: dict[str, Any]
+    step: int
+    ratio: float
+    fixed: int
+    total: int
+    seconds: Number
+    overall: Quality
+    groups: dict[str, Scores]
+    gaps: dict[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One point of the grid in one fold: what the rule saw on validation."""
+
+    fold: int
+    candidate: int
+    params: dict[str, Any]
+    value: Number
+    f1: Number
+    gap: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The candidate that a fold's model was shrunk with."""
+
+    fold: int
+    candidate: int
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """choice.json."""
+
+    rule: str | None
+    candidates: list[Candidate]
+    chosen: list[Chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class Saliency:
+    """saliency.json: one list of normalised saliencies per group, over the same weights."""
+
+    layer: str
+    groups: list[str]
+    values: list[list[Number]]
+
+
+class Stage(NamedTuple):
+    """One stage's records; what a stage does not have is empty or None."""
+
+    record: StageRecord
+    label: str
+    audit: AuditRecord
+    steps: list[Step]
+    history: list[Epoch]
+    choice: Choice | None
+    saliency: Saliency | None
+
+
+class Run(NamedTuple):
+    """A whole run; the first stage without a parent is the vanilla model."""
+
+    folder: Path
+    config: str
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    data: DataRecord
+    stages: list[Stage]
+    vanilla: Stage
+
+    @property
+    def attributes(self) -> list[str]:
+        """Every audited attribute, the one that was shrunk for first."""
+        first = self.data.shrunk_for
+        return [first, *(name for name in self.vanilla.audit.attributes if name != first)]

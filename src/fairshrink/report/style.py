@@ -1,0 +1,121 @@
+"""One look for every picture: sizes that a phone can show, colours that the colour-blind can tell apart."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Neutral colours; the page swaps them for its own in the dark (svg.py), so each is used for one purpose only.
+INK, MUTED, LINE, BAND, PAPER = "#1f2328", "#5b6470", "#dfe3e8", "#e9ecf0", "#ffffff"
+# Okabe and Ito's palette, groups and methods apart. Colour is never alone: a marker goes with it.
+GROUP_COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#f0e442")
+GROUP_MARKERS = ("o", "s", "^", "D", "v")
+METHOD_COLOURS = ("#4d5560", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#e69f00", "#0072b2")
+METHOD_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+# From dark to light: candidates of a grid are ordered.
+CANDIDATE_COLOURS = ("#00366d", "#3f6fae", "#7fa6d0", "#b08a4b", "#d6b25e", "#8c8c8c")
+CANDIDATE_DASHES = ((), (5, 1.5), (1.5, 1.5), (6, 1.5, 1.5, 1.5), (3, 1), (1, 2))
+WIDTH = 3.9  # inches: about a phone's screen at a readable letter size
+
+RC: dict[Any, Any] = {
+    "svg.fonttype": "none",  # the page's own letters: small, sharp, selectable
+    "svg.hashsalt": "fairshrink",
+    "text.parse_math": False,  # names come from users, and '$' is a letter like any other
+    "axes.formatter.use_mathtext": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 1.6,
+    "legend.borderaxespad": 0.0,
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Within it, figures are made and saved in this style, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        for name, value in RC.items():
+            mpl.rcParams[name] = value
+        yield
+
+
+def canvas(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def stacked(
+    heights: Sequence[float], extra: float, *, share: bool = True, width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """Axes above each other; `extra` inches are for titles, legends and tick labels."""
+    figure = canvas(sum(heights) + extra, width)
+    axes = figure.subplots(len(heights), 1, squeeze=False, sharex=share, height_ratios=list(heights))
+    return figure, list(axes[:, 0])
+
+
+class Look(NamedTuple):
+    """How a model or a group is marked in every picture."""
+
+    colour: str
+    marker: str
+
+
+def of_model(index: int) -> Look:
+    """The look of the model of a running number."""
+    return Look(cycle(METHOD_COLOURS, index), cycle(METHOD_MARKERS, index))
+
+
+def of_group(index: int) -> Look:
+    """The look of the group of a running number."""
+    return Look(cycle(GROUP_COLOURS, index), cycle(GROUP_MARKERS, index))
+
+
+def cycle(values: Sequence[str], index: int) -> str:
+    """The colour or marker of a running number."""
+    return values[index % len(values)]
+
+
+def legend(figure: Figure, axes: Axes, columns: int = 2) -> None:
+    """What the marks mean, below the picture, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        longest = max(len(label) for label in labels)
+        fitting = columns if longest * columns <= 48 else 1  # letters that a line of this width can hold
+        figure.legend(handles, labels, loc="outside lower left", ncols=fitting)
+
+
+def plain(text: object, limit: int = 30) -> str:
+    """A user's text for a picture: one line, no control characters, not longer than the place it has."""
+    clean = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in str(text))
+    short = " ".join(clean.split())
+    return short if len(short) <= limit else short[: limit - 1].rstrip() + "…"

@@ -1,0 +1,78 @@
+"""A matplotlib figure as a piece of a page: small, without names that could clash, in the page's own letters."""
+
+import io
+import re
+import warnings
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from fairshrink.report.style import BAND, INK, LINE, MUTED, PAPER
+
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+# Neutral colours become the page's variables, so that the dark scheme reaches into the pictures.
+THEME = {INK: "--ink", MUTED: "--muted", LINE: "--line", BAND: "--band", PAPER: "--paper"}
+DROPPED = {f"{SVG}metadata", f"{SVG}style"}
+
+
+def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
+    """Draw a figure as inline SVG.
+
+    Args:
+        figure: Drawn within `style.drawing()`.
+        prefix: Goes before every id, so that two pictures of a page never share one.
+        label: What the picture shows, for those who do not see it.
+
+    Returns:
+        One <svg> element without style sheet, script, XML header or date. All text in it is escaped.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():  # letters that matplotlib's own font lacks: the reader's browser has them
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    root = ElementTree.fromstring(buffer.getvalue())
+    for parent in root.iter():
+        for child in [c for c in parent if c.tag in DROPPED]:
+            parent.remove(child)
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', ElementTree.tostring(root, encoding="unicode")))
+    for element in root.iter():
+        _tidy(element, prefix, used)
+    root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": label}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # ElementTree has escaped every text
+
+
+def _tidy(element: ElementTree.Element, prefix: str, used: set[str]) -> None:
+    """Plain tag names, ids only where something points at them, styles without what the page knows better."""
+    element.tag = element.tag.removeprefix(SVG)
+    element.tail = None
+    if element.tag != "text":
+        element.text = None
+    for name, value in list(element.attrib.items()):
+        del element.attrib[name]
+        if name == "id" and value not in used:
+            continue
+        element.attrib[name.removeprefix(XLINK)] = _value(name, value, prefix)
+
+
+def _value(name: str, value: str, prefix: str) -> str:
+    if name == "style":
+        return _style(value)
+    if name == "d":
+        return " ".join(_round(part) for part in value.split())
+    if name == "id":
+        return f"{prefix}-{value}"
+    return value.replace("url(#", f"url(#{prefix}-") if name == "clip-path" else re.sub("^#", f"#{prefix}-", value)
+
+
+def _round(part: str) -> str:
+    """Coordinates to a hundredth of a point: nobody sees more, and the page is half as long."""
+    return f"{float(part):.2f}".rstrip("0").rstrip(".") if "." in part else part
+
+
+def _style(value: str) -> str:
+    kept = [part.strip() for part in value.split(";") if part.strip() and not part.strip().startswith("font-family")]
+    text = ";".join(kept)
+    for colour, variable in THEME.items():
+        text = text.replace(colour, f"var({variable})")
+    return text

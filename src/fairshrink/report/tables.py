@@ -1,0 +1,233 @@
+"""Tables of what was measured on test, as cells ready to be set; numbers never stand without their interval and floor."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fairshrink.metrics.tradeoff import fate
+from fairshrink.report.reading import read_run
+from fairshrink.report.records import AttributeAudit, Gap, Rates, Run, Scores, Stage
+from fairshrink.report.words import GAP_NAMES, count, gap_name, interval, number, percent, settings, signed
+
+FATE_GAPS = ("eopp0", "eopp1", "eodd")
+SCORES: dict[str, Callable[[Scores], float | None]] = {
+    "accuracy": lambda s: s.accuracy,
+    "precision": lambda s: s.precision,
+    "recall": lambda s: s.recall,
+    "F1": lambda s: s.f1,
+}
+
+
+class Cell(NamedTuple):
+    """One cell: a text, smaller lines below it, and how it is set."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    kind: str = "number"  # number | word | head
+    strong: bool = False
+    rows: int = 1
+
+
+class Table(NamedTuple):
+    """A table: heads, and bodies of rows that belong together."""
+
+    caption: str
+    heads: Sequence[Cell]
+    bodies: Sequence[Sequence[Sequence[Cell]]]
+    note: str = ""
+
+
+def words(text: str, *notes: str, strong: bool = False) -> Cell:
+    """A cell of text."""
+    return Cell(text, notes, "word", strong)
+
+
+def head(text: str) -> Cell:
+    """The head of a column of words."""
+    return Cell(text, kind="head")
+
+
+def heads(*texts: str) -> list[Cell]:
+    """Heads of columns of numbers."""
+    return [Cell(text) for text in texts]
+
+
+def average(values: Sequence[float | None]) -> float | None:
+    """The mean of the groups' values; None when one of them is undefined."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def average_f1(audit: AttributeAudit) -> float | None:
+    """Macro F1, average of the groups: the score of FATE."""
+    return average([scores.f1 for scores in audit.groups.values()])
+
+
+def difference(values: Sequence[float | None]) -> float | None:
+    """Largest minus smallest; None when one of them is undefined."""
+    known = [value for value in values if value is not None]
+    return max(known) - min(known) if known and len(known) == len(values) else None
+
+
+def fate_of(run: Run, stage: Stage, attribute: str, gap: str) -> float | None:
+    """FATE of a stage against the vanilla model; None for that model, and where it is undefined."""
+    after, before = stage.audit.attributes[attribute], run.vanilla.audit.attributes[attribute]
+    values = (average_f1(after), average_f1(before), after.gaps[gap].value, before.gaps[gap].value)
+    if stage is run.vanilla or None in values or not values[1] or not values[3]:
+        return None
+    acc, acc_baseline, value, baseline = (float(v) for v in values if v is not None)
+    return float(fate(acc, acc_baseline, value, baseline))
+
+
+def summary_rows(folder: Path) -> list[dict[str, str]]:
+    """One row per model for the terminal: column -> cell, test values for the attribute that was shrunk for.
+
+    Raises:
+        StoreError: A record of the run folder is missing or damaged.
+    """
+    run = read_run(folder)
+    return [_summary_row(run, stage, run.data.shrunk_for) for stage in run.stages]
+
+
+def _summary_row(run: Run, stage: Stage, attribute: str) -> dict[str, str]:
+    audit = stage.audit.attributes[attribute]
+    gap, value = audit.gaps["eopp1"], fate_of(run, stage, attribute, "eopp1")
+    return {
+        "model": stage.label,
+        "macro F1": number(average_f1(audit)),
+        f"EOpp1, {attribute}": f"{number(gap.value)} ({interval(gap)})",
+        "chance": number(gap.null_high),
+        "FATE": "baseline" if stage is run.vanilla else signed(value),
+        "zeros": percent(stage.record.zero_fraction),
+    }
+
+
+def gap_cell(gap: Gap) -> Cell:
+    """A gap with its interval and floor; bold when it is above chance."""
+    if gap.value is None:
+        return Cell(number(None), ("undefined",))
+    notes = (interval(gap), f"chance {number(gap.null_high)}")
+    undefined = (f"{gap.undefined} undefined",) if gap.undefined else ()
+    return Cell(number(gap.value), notes + undefined, strong=gap.above_chance)
+
+
+def glance(run: Run) -> Table:
+    """The first screen's table: one row per model."""
+    attribute, bodies = run.data.shrunk_for, []
+    for stage in run.stages:
+        cells = [words(stage.label, strong=True), Cell(percent(stage.record.zero_fraction))]
+        cells.append(Cell(number(average_f1(stage.audit.attributes[attribute]))))
+        cells += [gap_cell(stage.audit.attributes[name].gaps["eopp1"]) for name in run.attributes]
+        value = fate_of(run, stage, attribute, "eopp1")
+        cells.append(Cell(signed(value) if stage is not run.vanilla else "baseline"))
+        bodies.append([cells])
+    return Table(
+        "Every model at a glance, on test images",
+        [head("model"), *heads("zero weights", "macro F1", *(f"EOpp1, {name}" for name in run.attributes), "FATE")],
+        bodies,
+        f"Macro F1: average of the groups of {attribute}. FATE: in EOpp1 for {attribute} against the vanilla model; above 0, the gap "
+        "shrank by a larger share than macro F1 did. "
+        "Under each gap: its interval, then the largest gap that chance alone produces in "
+        "39 of 40 cases. Bold: above that.",
+    )
+
+
+def scores(run: Run, attribute: str) -> Table:
+    """Accuracy, macro precision, recall and F1 by group, their average and difference, for every model."""
+    bodies = []
+    for stage in run.stages:
+        groups = stage.audit.attributes[attribute].groups
+        columns = [[score(one) for one in groups.values()] for score in SCORES.values()]
+        rows = [
+            [words(group), Cell(count(one.n)), *(Cell(number(values[i])) for values in columns)]
+            for i, (group, one) in enumerate(groups.items())
+        ]
+        total = sum(one.n for one in groups.values())
+        rows.append([words("average"), Cell(count(total)), *(Cell(number(average(v)), strong=True) for v in columns)])
+        rows.append([words("difference"), Cell(""), *(Cell(number(difference(v))) for v in columns)])
+        rows[0].insert(0, Cell(stage.label, kind="word", strong=True, rows=len(rows)))
+        bodies.append(rows)
+    return Table(
+        f"How well each group is served: {attribute}",
+        [head("model"), head("group"), *heads("n", *SCORES)],
+        bodies,
+        "Precision, recall and F1 are macro averages over the classes. Average: the mean of the groups' values; "
+        "difference: largest minus smallest. These scores carry no interval; n says how many images are behind them.",
+    )
+
+
+def gaps(run: Run, attribute: str) -> Table:
+    """Every gap with interval and floor, FATE against the vanilla model, and the share of zero weights."""
+    names = [name for name in GAP_NAMES if all(name in s.audit.attributes[attribute].gaps for s in run.stages)]
+    bodies = []
+    for stage in run.stages:
+        audit = stage.audit.attributes[attribute]
+        rates = [fate_of(run, stage, attribute, name) for name in FATE_GAPS]
+        cells = [words(stage.label, strong=True), *(gap_cell(audit.gaps[name]) for name in names)]
+        cells += [Cell("baseline" if stage is run.vanilla else signed(value)) for value in rates]
+        bodies.append([[*cells, Cell(percent(stage.record.zero_fraction))]])
+    return Table(
+        f"Gaps between groups: {attribute}",
+        [
+            head("model"),
+            *heads(*map(gap_name, names), *(f"FATE {gap_name(name)}" for name in FATE_GAPS), "zero weights"),
+        ],
+        bodies,
+        "Under each gap: its 95 % interval, corrected for the noise that makes a gap look larger than it is (so a value can lie "
+        "above its interval), and what chance alone reaches (97.5 % point of the null floor). Bold: above chance. "
+        "FATE compares with the vanilla model: above 0, the gap shrank by more than macro F1 did; it has no interval here, "
+        "so small values mean nothing.",
+    )
+
+
+def classes(run: Run, attribute: str) -> Table:
+    """True positive rate by class and group for every model, with the class's gap, interval and floor."""
+    reference = run.vanilla.audit.attributes[attribute]
+    groups = list(reference.groups)
+    bodies = []
+    for name, rates in reference.classes.items():
+        sizes = " / ".join(count(rates[group].n) if group in rates else "0" for group in groups)
+        cells = [words(name, strong=True), Cell(sizes)]
+        cells += [_class_cell(stage.audit.attributes[attribute], name, groups) for stage in run.stages]
+        bodies.append([cells])
+    return Table(
+        f"True positive rate by class: {attribute}",
+        [head("class"), *heads(f"n ({' / '.join(groups)})", *(stage.label for stage in run.stages))],
+        bodies,
+        f"In each cell: the share of the class's images that is recognised ({' / '.join(groups)}), the gap between them with "
+        "its interval, and what chance alone reaches. Bold: above chance.",
+    )
+
+
+def _class_cell(audit: AttributeAudit, name: str, groups: Sequence[str]) -> Cell:
+    gap = audit.class_gaps.get(f"tpr[{name}]")
+    found = audit.classes.get(name, {})
+    rates: list[Rates | None] = [found.get(group) for group in groups]
+    text = " / ".join(number(rate.tpr if rate else None) for rate in rates)
+    if gap is None or gap.value is None:
+        return Cell(text, ("gap undefined",))
+    notes = (f"gap {number(gap.value)} ({interval(gap)})", f"chance {number(gap.null_high)}")
+    return Cell(text, notes, strong=gap.above_chance)
+
+
+def stages(run: Run) -> Table:
+    """The models: settings, time, zeros."""
+    labels = {stage.record.name: stage.label for stage in run.stages}
+    bodies = []
+    for stage in run.stages:
+        record = stage.record
+        seconds = record.seconds.get("total") if isinstance(record.seconds, dict) else record.seconds
+        row = [
+            words(stage.label, strong=True),
+            words(labels.get(record.parent or "", record.parent or "–")),
+            words(settings(record.params) or "–"),
+            Cell(count(record.parameters)),
+            Cell(percent(record.zero_fraction)),
+            Cell("–" if seconds is None else f"{number(seconds, 0)} s"),
+        ]
+        bodies.append([row])
+    columns = [*(head(text) for text in ("model", "starts from", "settings")), *heads("weights", "zero", "time")]
+    note = "Weights: those of convolutions and linear layers, which can be fixed. Zero: the share of them that is zero."
+    return Table("The models of this run", columns, bodies, note)

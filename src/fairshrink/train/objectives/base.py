@@ -1,0 +1,39 @@
+"""What an objective is, and what it may carry from batch to batch."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fairshrink.types import GroupBatch
+
+
+@dataclass
+class State:
+    """What an objective keeps beside the model. All of it is in the state file, so an interrupted training loses nothing.
+
+    Attributes:
+        modules: Heads, teachers. Parameters that need gradients and that no optimiser here owns are trained with the model's.
+        optimizers: The objective's own; it steps them itself.
+        tensors: Group weights, running means: replace or change them as training goes.
+        epoch: Which pass over the data this is, from 0; the loop sets it.
+    """
+
+    modules: dict[str, nn.Module] = field(default_factory=dict)
+    optimizers: dict[str, Optimizer] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    epoch: int = 0
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """One per training method; a frozen dataclass, so that its settings are part of what the state file checks."""
+
+    def begin(self, model: nn.Module, num_groups: int) -> State:
+        """Make what is kept beside the model, on the model's device."""
+        ...
+
+    def step(self, model: nn.Module, batch: GroupBatch, state: State) -> Tensor:
+        """Run the model on a batch and return the loss, a scalar; the loop does the backward pass and the update."""
+        ...

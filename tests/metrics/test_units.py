@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from fairshrink.metrics.counts import count, margins
+from fairshrink.metrics.units import units_of_clusters, units_of_rows
+
+
+def sample(size=400, seed=0):
+    rng = np.random.default_rng(seed)
+    y, p, g = rng.integers(0, 4, size), rng.integers(0, 4, size), rng.integers(-1, 3, size)
+    return y, p, g, count(y, p, g, num_groups=3, num_classes=4)
+
+
+def assert_same_margins(found, counts):
+    for ours, theirs in zip(found, margins(counts.counts), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_units_of_rows_have_the_margins_of_the_counts():
+    *_, counts = sample()
+    units = units_of_rows(counts)
+    assert_same_margins(units.margins(units.counts), counts)
+    assert units.counts.sum() == counts.counts.sum()
+
+
+@pytest.mark.parametrize("rows_each", [1, 3])
+def test_units_of_clusters_have_the_margins_of_the_counts(rows_each):
+    y, p, g, counts = sample()
+    clusters = np.random.default_rng(1).permutation(y.size) // rows_each
+    units = units_of_clusters(y, p, g, clusters, counts)
+    assert_same_margins(units.margins(units.counts), counts)
+    pieces = {(cluster, group) for cluster, group in zip(clusters, g, strict=True) if group >= 0}
+    assert units.counts.sum() == len(pieces)
+
+
+def test_clusters_of_one_row_are_rows():
+    y, p, g, counts = sample()
+    rows, clusters = units_of_rows(counts), units_of_clusters(y, p, g, np.arange(y.size), counts)
+    np.testing.assert_array_equal(rows.strata, clusters.strata)
+    assert sorted(map(tuple, rows.parts)) == sorted(map(tuple, clusters.parts))
+
+
+def test_a_mixed_cluster_belongs_to_the_class_of_most_of_its_rows():
+    y, p, g = np.array([2, 1, 2, 0]), np.array([0, 0, 0, 0]), np.zeros(4, dtype=np.int64)
+    counts = count(y, p, g, num_groups=1, num_classes=3)
+    units = units_of_clusters(y, p, g, np.array([7, 7, 7, 5]), counts)
+    np.testing.assert_array_equal(units.strata, [0, 1, 2])
+    np.testing.assert_array_equal(units.parts.reshape(2, 3, 3)[:, 1], [[1, 0, 0], [0, 1, 2]])

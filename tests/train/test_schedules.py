@@ -1,0 +1,72 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from fairshrink.train.schedules import make_optimizer, make_schedule
+from fairshrink.train.settings import SCHEDULES, TrainSettings
+
+BATCHES = 7
+
+
+def rates(settings):
+    """The learning rate of every batch, and the momentum beside it."""
+    optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], settings)
+    schedule = make_schedule(optimizer, settings, BATCHES)
+    seen = []
+    for _ in range(settings.epochs * BATCHES):
+        seen.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0].get("momentum")))
+        optimizer.step()
+        schedule.step()
+    return [lr for lr, _ in seen], {momentum for _, momentum in seen}
+
+
+def test_step_divides_by_ten_after_four_fifths_of_the_epochs():
+    """As FairPrune: epoch 160 of 200."""
+    lr, _ = rates(TrainSettings(epochs=10, schedule="step", lr=0.1))
+    assert lr == pytest.approx([0.1] * 8 * BATCHES + [0.01] * 2 * BATCHES)
+
+
+def test_cosine_goes_from_the_rate_to_nothing():
+    lr, _ = rates(TrainSettings(epochs=3, schedule="cosine", lr=0.1))
+    total = 3 * BATCHES
+    assert lr == pytest.approx([0.05 * (1 + math.cos(math.pi * step / total)) for step in range(total)])
+
+
+def test_constant_is():
+    lr, _ = rates(TrainSettings(epochs=3, schedule="constant", lr=0.1))
+    assert lr == [0.1] * 3 * BATCHES
+
+
+def test_onecycle_rises_to_the_rate_and_falls_to_nearly_nothing():
+    lr, _ = rates(TrainSettings(epochs=10, lr=0.1))
+    top = lr.index(max(lr))
+    assert max(lr) == pytest.approx(0.1)
+    assert 0.25 < top / len(lr) < 0.35
+    assert lr[0] == pytest.approx(0.1 / 25)
+    assert lr[-1] < 1e-5
+    assert lr[: top + 1] == sorted(lr[: top + 1])
+    assert lr[top:] == sorted(lr[top:], reverse=True)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_no_schedule_changes_the_momentum_and_one_epoch_is_enough(schedule):
+    lr, momentum = rates(TrainSettings(epochs=1, schedule=schedule, momentum=0.8))
+    assert momentum == {0.8}
+    assert all(0 <= rate <= 0.05 for rate in lr)
+
+
+def test_optimizers_get_their_settings():
+    parameter = nn.Parameter(torch.zeros(1))
+    sgd = make_optimizer([parameter], TrainSettings(lr=0.1, momentum=0.5, nesterov=True, weight_decay=0.01))
+    assert isinstance(sgd, torch.optim.SGD)
+    assert {name: sgd.defaults[name] for name in ("lr", "momentum", "nesterov", "weight_decay")} == {
+        "lr": 0.1,
+        "momentum": 0.5,
+        "nesterov": True,
+        "weight_decay": 0.01,
+    }
+    adam = make_optimizer([parameter], TrainSettings(optimizer="adam", lr=1e-4, weight_decay=0.02))
+    assert isinstance(adam, torch.optim.Adam)
+    assert (adam.defaults["lr"], adam.defaults["weight_decay"]) == (1e-4, 0.02)
