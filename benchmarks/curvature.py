@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, {time.strftime('%Y-%m-%d')}")
-    count = 512 if options.full else 64
+    count = 512 if options.full else 32
     for classes in (7, 114) if options.full else (7,):
         some = min(count, 64) if classes == 114 else count
         batches = data(some, 64, classes, 32)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fairshrink.audit_file import AuditRequest, run_audit_command
+from fairshrink.audit.file import AuditRequest, run_audit_command
 from fairshrink.errors import FairshrinkError
 from fairshrink.lab.config import Experiment, load_experiment
 from fairshrink.lab.demo import demo_experiment

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from fairshrink.maths.columns import draws, packed, scales, threshold
 from fairshrink.maths.factors import Factor
 
-WEIGHTS = st.lists(st.floats(0, 1) | st.floats(1e-12, 1e-3), min_size=1, max_size=30)
+WEIGHTS = st.lists(st.just(0.0) | st.floats(1e-300, 1) | st.floats(1e-12, 1e-3), min_size=1, max_size=30)
 
 
 @settings(deadline=None)

@@ -9,6 +9,8 @@ from cases import CASES, Case, case_named, cut
 from fairshrink.errors import ConfigError, DataError, ModelError
 from fairshrink.maths import passes
 from fairshrink.maths.curvature import ggn_diagonal
+from fairshrink.maths.factors import Factor
+from fairshrink.maths.tasks import classify
 from fairshrink.types import GroupBatch
 from oracles.ggn import ggn_diagonal_by_jacobians
 
@@ -243,6 +245,48 @@ def test_hooks_of_the_user_count_as_part_of_the_model():
     slow = ggn_diagonal_by_jacobians(Plain(), case.batches, 2)
     for name, value in got.items():
         assert_close(value, slow[f"net.{name}"], rtol=1e-9, atol=0)
+
+
+class TwoExits(nn.Module):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.body, self.early, self.late = nn.Linear(4, 5), nn.Linear(5, 3), nn.Linear(5, 3)
+
+    def forward(self, x):
+        features = self.body(x).relu()
+        return self.early(features), self.late(features)
+
+
+def two_exits(outputs) -> Factor:
+    """The sum of both exits' losses: the columns of one are nothing at the other."""
+    (early, first), (late, second) = (classify.factor(part) for part in outputs)
+    nothing = torch.zeros_like(early)
+    return Factor((torch.cat([early, nothing]), torch.cat([nothing, late])), torch.cat([first, second]))
+
+
+class OneExit(nn.Module):
+    def __init__(self, net, exit):
+        nn.Module.__init__(self)
+        self.net, self.exit = net, exit
+
+    def forward(self, x):
+        return self.net(x)[self.exit]
+
+
+@pytest.mark.parametrize("columns", [None, 4])
+def test_outputs_may_be_several(columns):
+    torch.manual_seed(0)
+    net = TwoExits().double()
+    batch = GroupBatch(torch.randn(6, 4).double(), torch.zeros(6, dtype=torch.int64), torch.arange(6) % 2)
+    task = classify._replace(factor=two_exits)
+    got = ggn_diagonal(net, [batch], num_groups=2, task=task, columns=columns)[0]
+    shared = ["net.body.weight", "net.body.bias"]
+    early = ggn_diagonal(OneExit(net, 0), [batch], num_groups=2, params=[*shared, "net.early.weight"])[0]
+    late = ggn_diagonal(OneExit(net, 1), [batch], num_groups=2, params=[*shared, "net.late.weight"])[0]
+    for name in shared:
+        assert_close(got[name.removeprefix("net.")], early[name] + late[name], rtol=1e-10, atol=0)
+    assert_close(got["early.weight"], early["net.early.weight"], rtol=1e-10, atol=0)
+    assert_close(got["late.weight"], late["net.late.weight"], rtol=1e-10, atol=0)
 
 
 # ---- column sampling

@@ -37,24 +37,13 @@ def test_matrix_squares_equal_every_samples_gradient(sizes, pairs, piece, place)
     totals = torch.ones(2, q * out, k, dtype=torch.float64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(squares, "pairs_are_cheaper", lambda *_: pairs)
-        patch.setattr(squares, "_PIECE", {"cpu": piece})
+        patch.setattr(squares, "_SPOTS", {"cpu": piece})
+        patch.setattr(squares, "_GRADIENTS", {"cpu": piece})
         sums = matrix_squares(patches, bounds, columns[0], 2)
         for rows in columns:
             sums.add_(rows)
         sums.into_(totals)
     assert_close(totals - 1, slow(patches, columns, bounds), rtol=1e-9, atol=1e-12)
-
-
-def test_products_off_the_cpu_go_through_batches(monkeypatch):
-    """The branch for other devices, on this one."""
-    patches, rows = torch.randn(4, 2, 3, 5).double(), torch.randn(4, 5, 6).double()
-    monkeypatch.setattr(squares, "pairs_are_cheaper", lambda *_: False)
-    monkeypatch.setattr(squares, "_sample_by_sample", lambda _: False)
-    sums = matrix_squares(patches, (0, 1, 4), rows, 1)
-    sums.add_(rows)
-    totals = torch.zeros(2, 6, 3, dtype=torch.float64)
-    sums.into_(totals)
-    assert_close(totals, slow(patches, [rows], (0, 1, 4)), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("scaled", [True, False])

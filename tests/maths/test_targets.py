@@ -81,6 +81,11 @@ def test_a_layer_that_is_not_covered_is_named(layer):
     assert len(layers_of(model, ["0.weight"])) == 1
 
 
+def test_a_parameter_of_the_model_itself_is_not_covered():
+    with pytest.raises(ModelError, match=r"the model itself \(Scale\) is not covered: the curvature of scale"):
+        layers_of(Scale(), None)
+
+
 def test_a_forward_pass_put_onto_an_instance_is_noticed():
     layer = nn.Linear(2, 2)
     layer.forward = lambda x: x

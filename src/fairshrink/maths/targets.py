@@ -54,8 +54,9 @@ def layers_of(model: nn.Module, params: Iterable[str] | None) -> tuple[Layer, ..
 def _layer(name: str, module: nn.Module, params: dict[str, str]) -> Layer:
     kind = kind_of(module)
     if kind is None or not set(params) <= {"weight", "bias"}:
+        place = f"layer '{name}'" if name else "the model itself"
         raise ModelError(
-            f"layer '{name}' ({type(module).__name__}) is not covered: the curvature of {', '.join(params.values())} is not "
+            f"{place} ({type(module).__name__}) is not covered: the curvature of {', '.join(params.values())} is not "
             f"known.\n  Covered are {covered_names()}, with their own forward pass. {WAY_OUT}"
         )
     for local, full in params.items():

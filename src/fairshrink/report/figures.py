@@ -60,7 +60,7 @@ def _forest(axes: Axes, gaps: Sequence[Gap | None], labels: list[str]) -> None:
 
 def _mark(axes: Axes, x: float, y: float, look: Look, *, label: str | None = None) -> None:
     edge = {"markeredgecolor": INK, "markeredgewidth": 0.5, "markersize": 5.5}
-    axes.plot([x], [y], look.marker, color=look.colour, label=label, zorder=4, **edge)
+    axes.plot([x], [y], look.marker, color=look.colour, label=label, zorder=4, clip_on=False, **edge)
 
 
 def tradeoff(run: Run, attribute: str) -> Figure:
@@ -105,12 +105,11 @@ def shown_classes(run: Run, attribute: str) -> list[str]:
 
 
 def striking_classes(run: Run, attribute: str, most: int = 2) -> list[str]:
-    """The classes whose gap in the vanilla model exceeds its floor most; at least the one that comes nearest to it."""
+    """The classes whose gap in the vanilla model exceeds its floor most; if none does, the one that comes nearest."""
     audit = run.vanilla.audit.attributes[attribute]
-    gaps = {name: class_gap(audit, name) for name in audit.classes}
-    ranked = sorted((name for name in gaps if _excess(gaps[name]) > -np.inf), key=lambda name: -_excess(gaps[name]))
-    above = [name for name in ranked if (gap := gaps[name]) is not None and gap.above_chance]
-    return above[:most] or ranked[:1]
+    gaps = {name: gap for name in audit.classes if (gap := class_gap(audit, name)) is not None and gap.value}
+    ranked = sorted(gaps, key=lambda name: -_excess(gaps[name]))
+    return [name for name in ranked if gaps[name].above_chance][:most] or ranked[:1]
 
 
 def _excess(gap: Gap | None) -> float:

@@ -77,13 +77,16 @@ def striking(run: Run, attribute: str, index: int) -> Picture:
     """The gap of the classes that stand out, with interval and floor."""
     names = figures.striking_classes(run, attribute)
     if not names:
-        return Picture([], f"No class has images in every group of {attribute}, so no class can be compared.")
+        return Picture([], f"No class of {attribute} has a gap that can be drawn: it is 0 or undefined in all of them.")
+    gap = figures.class_gap(run.vanilla.audit.attributes[attribute], names[0])
+    above = gap is not None and gap.above_chance
+    what = "stands out most in" if above else "comes nearest to standing out in (none is above chance)"
     figure = figures.class_forest(run, attribute, names)
     label = f"Gap in the true positive rate of {listed(names)} between the groups of {attribute}, by model"
     return Picture(
         [_panel(figure, f"striking{index}", label)],
-        f"The gap where it stands out most in the vanilla model: {listed(names)}. Line: interval. {FLOOR}. Picked by looking at "
-        "the vanilla model, so expect it to be smaller in any other model, shrunk or not.",
+        f"What {what} the vanilla model: {listed(names)}. Line: interval. {FLOOR}. Picked by looking at the vanilla model, so "
+        "expect a smaller gap in any other model, shrunk or not.",
     )
 
 
@@ -186,7 +189,7 @@ def overview(run: Run) -> bytes:
 
 def _pixels(figure: Figure) -> Image.Image:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, facecolor=style.PAPER)
+    style.settle(figure).savefig(buffer, format="png", dpi=160, facecolor=style.PAPER)
     return Image.open(buffer).convert("RGB")
 
 

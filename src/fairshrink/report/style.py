@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 # Neutral colours; the page swaps them for its own in the dark (svg.py), so each is used for one purpose only.
 INK, MUTED, LINE, BAND, PAPER = "#1f2328", "#5b6470", "#dfe3e8", "#e9ecf0", "#ffffff"
@@ -72,6 +74,18 @@ def drawing() -> Iterator[None]:
 def canvas(height: float, width: float = WIDTH) -> Figure:
     """An empty figure, in inches."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def settle(figure: Figure) -> Figure:
+    """Lay the figure out once and keep its axes where they are, on a fine raster.
+
+    The layout's solver differs in the last digits from run to run; the same records are to give the same bytes.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(Bbox(np.round(axes.get_position().get_points(), 4)))
+    return figure
 
 
 def stacked(

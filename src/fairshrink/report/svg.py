@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from fairshrink.report.style import BAND, INK, LINE, MUTED, PAPER
+from fairshrink.report.style import BAND, INK, LINE, MUTED, PAPER, settle
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 # Neutral colours become the page's variables, so that the dark scheme reaches into the pictures.
@@ -30,19 +30,24 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
     buffer = io.BytesIO()
     with warnings.catch_warnings():  # letters that matplotlib's own font lacks: the reader's browser has them
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        settle(figure).savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     root = ElementTree.fromstring(buffer.getvalue())
     for parent in root.iter():
         for child in [c for c in parent if c.tag in DROPPED]:
             parent.remove(child)
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', ElementTree.tostring(root, encoding="unicode")))
+    # matplotlib's ids hold memory addresses: numbers in the order of the picture are the same every time.
+    ids = [element.attrib["id"] for element in root.iter() if element.attrib.get("id") in used]
+    names = {name: f"{prefix}-{number}" for number, name in enumerate(ids)}
     for element in root.iter():
-        _tidy(element, prefix, used)
+        _tidy(element, names)
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": label}
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # ElementTree has escaped every text
 
 
-def _tidy(element: ElementTree.Element, prefix: str, used: set[str]) -> None:
+def _tidy(element: ElementTree.Element, names: dict[str, str]) -> None:
     """Plain tag names, ids only where something points at them, styles without what the page knows better."""
     element.tag = element.tag.removeprefix(SVG)
     element.tail = None
@@ -50,19 +55,20 @@ def _tidy(element: ElementTree.Element, prefix: str, used: set[str]) -> None:
         element.text = None
     for name, value in list(element.attrib.items()):
         del element.attrib[name]
-        if name == "id" and value not in used:
-            continue
-        element.attrib[name.removeprefix(XLINK)] = _value(name, value, prefix)
+        if name != "id" or value in names:
+            element.attrib[name.removeprefix(XLINK)] = _value(name, value, names)
 
 
-def _value(name: str, value: str, prefix: str) -> str:
+def _value(name: str, value: str, names: dict[str, str]) -> str:
     if name == "style":
         return _style(value)
     if name == "d":
         return " ".join(_round(part) for part in value.split())
     if name == "id":
-        return f"{prefix}-{value}"
-    return value.replace("url(#", f"url(#{prefix}-") if name == "clip-path" else re.sub("^#", f"#{prefix}-", value)
+        return names[value]
+    if name == "clip-path":
+        return f"url(#{names[value.removeprefix('url(#').removesuffix(')')]})"
+    return f"#{names[value[1:]]}" if name == f"{XLINK}href" and value.startswith("#") else value
 
 
 def _round(part: str) -> str:

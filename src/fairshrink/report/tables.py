@@ -127,8 +127,8 @@ def glance(run: Run) -> Table:
         "Every model at a glance, on test images",
         [head("model"), *heads("zero weights", "macro F1", *(f"EOpp1, {name}" for name in run.attributes), "FATE")],
         bodies,
-        f"Macro F1: average of the groups of {attribute}. FATE: in EOpp1 for {attribute} against the vanilla model; above 0, the gap "
-        "shrank by a larger share than macro F1 did. "
+        f"Macro F1: average of the groups of {attribute}. FATE: in EOpp1 for {attribute} against the vanilla model; above 0, "
+        "the gap shrank by a larger share than macro F1 did. "
         "Under each gap: its interval, then the largest gap that chance alone produces in "
         "39 of 40 cases. Bold: above that.",
     )

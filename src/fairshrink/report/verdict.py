@@ -82,11 +82,11 @@ def _recognised(run: Run, attribute: str, gap: Gap) -> str:
     groups = listed([f"{group} ({count(scores.n)} test images)" for group, scores in audit.groups.items()])
     if gap.value is None:
         return f"Between {groups}, EOpp1 is undefined: no class has images in every group."
-    reach = number(gap.null_high)
+    reach, most = number(gap.null_high), "up to " if len(audit.groups) > 2 else ""
     end = f"Chance alone reaches {reach}, so this is {ABOVE if gap.above_chance else WITHIN}."
     return (
-        f"Between {groups}, the vanilla model's share of recognised images differs by {100 * gap.value:.1f} percentage points, "
-        f"averaged over the classes (EOpp1 {number(gap.value)}, interval {interval(gap)}). {end}"
+        f"Between {groups}, the vanilla model's share of recognised images differs by {most}{100 * gap.value:.1f} percentage "
+        f"points, averaged over the classes (EOpp1 {number(gap.value)}, interval {interval(gap)}). {end}"
     )
 
 
@@ -104,8 +104,8 @@ def _class_sentence(run: Run, attribute: str) -> str:
     audit = run.vanilla.audit.attributes[attribute]
     names = striking_classes(run, attribute, most=1)
     gap = class_gap(audit, names[0]) if names else None
-    if not names or gap is None or gap.value is None:
-        return ""
+    if not names or gap is None:
+        return "No single class exceeds chance."
     rates = listed([f"{number(rate.tpr)} for {group}" for group, rate in audit.classes[names[0]].items()])
     numbers = (
         f"{rates}: a gap of {number(gap.value)} (interval {interval(gap)}, chance reaches {number(gap.null_high)})"

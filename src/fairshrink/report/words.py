@@ -74,8 +74,8 @@ def plural(value: int, one: str, many: str | None = None) -> str:
 
 
 def interval(gap: Gap) -> str:
-    """Low and high of a gap."""
-    return f"{number(gap.low)} to {number(gap.high)}"
+    """Low and high of a gap, never torn apart by the end of a line."""
+    return f"{number(gap.low)}\u00a0to\u00a0{number(gap.high)}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from fairshrink.audit import audit
-from fairshrink.audit_file import AuditRequest, audit_file, run_audit_command
+from fairshrink.audit.file import AuditRequest, audit_file, run_audit_command
 from fairshrink.errors import ConfigError, DataError
 
 CLASSES = np.array(["bcc", "mel", "nv"])

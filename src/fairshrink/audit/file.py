@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from fairshrink.audit import Audit, audit
-from fairshrink.audit_rules import check_rule, parse_rule
-from fairshrink.audit_terminal import show
+from fairshrink.audit.core import audit
+from fairshrink.audit.record import Audit
+from fairshrink.audit.rules import check_rule, parse_rule
+from fairshrink.audit.terminal import show
 from fairshrink.data.groups import parse_group
 from fairshrink.data.table import first_few, need_column, read_csv
 from fairshrink.errors import ConfigError, DataError, suggest

@@ -4,7 +4,7 @@ import numpy as np
 from rich.console import Console
 
 from fairshrink.audit import audit
-from fairshrink.audit_terminal import show
+from fairshrink.audit.terminal import show
 
 
 def test_every_attribute_is_shown_and_long_lists_are_cut():

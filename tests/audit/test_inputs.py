@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairshrink.audit_inputs import encode_clusters, encode_groups, encode_labels
+from fairshrink.audit.inputs import encode_clusters, encode_groups, encode_labels
 from fairshrink.errors import DataError
 
 

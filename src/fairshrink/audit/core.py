@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairshrink.audit_inputs import Coded, Codes, encode_clusters, encode_groups, encode_labels, first_few
-from fairshrink.audit_record import AttributeAudit, Audit, Gap, record
+from fairshrink.audit.inputs import Coded, Codes, encode_clusters, encode_groups, encode_labels, first_few
+from fairshrink.audit.record import AttributeAudit, Audit, Gap, record
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.metrics.gaps import GAPS, check_convention, gaps, tpr_gaps
 from fairshrink.metrics.rates import accuracy, f1, fpr, precision, recall, tnr, tpr, worst_group_accuracy

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fairshrink.audit import audit
-from fairshrink.audit_rules import check_rule, parse_rule
+from fairshrink.audit.rules import check_rule, parse_rule
 from fairshrink.errors import ConfigError, DataError
 
 

@@ -4,8 +4,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fairshrink.audit import Audit
-from fairshrink.audit_text import Sheet, attribute_heading, classes_sheet, gaps_sheet, heading, printable, scores_sheet
+from fairshrink.audit.record import Audit
+from fairshrink.audit.text import Sheet, attribute_heading, classes_sheet, gaps_sheet, heading, printable, scores_sheet
 
 _LEGEND = (
     "by chance, up to: the null floor, what a model without any gap would show on as many images: its mean, and what it "

@@ -1,7 +1,7 @@
 import numpy as np
 
 from fairshrink.audit import audit
-from fairshrink.audit_text import MOST_CLASSES, classes_sheet, number, printable, reading
+from fairshrink.audit.text import MOST_CLASSES, classes_sheet, number, printable, reading
 
 
 def test_numbers_have_three_decimals_and_small_ones_digits():

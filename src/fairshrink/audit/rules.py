@@ -5,8 +5,9 @@ import operator
 import re
 from dataclasses import dataclass
 
-from fairshrink.audit import SCORES, Audit
-from fairshrink.audit_text import number as in_words
+from fairshrink.audit.core import SCORES
+from fairshrink.audit.record import Audit
+from fairshrink.audit.text import number as in_words
 from fairshrink.errors import ConfigError, DataError, suggest
 from fairshrink.metrics.gaps import GAPS
 

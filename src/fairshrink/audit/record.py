@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fairshrink.audit_text import as_text
+from fairshrink.audit.text import as_text
 
 
 @dataclass(frozen=True)

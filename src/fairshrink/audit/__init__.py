@@ -1,0 +1,6 @@
+"""What users call to measure: arrays or a predictions file in, scores by group and gaps with their chance level out."""
+
+from fairshrink.audit.core import audit
+from fairshrink.audit.record import AttributeAudit, Audit, Gap
+
+__all__ = ["AttributeAudit", "Audit", "Gap", "audit"]

@@ -1,0 +1,39 @@
+"""Run folders, written and drawn once for all tests of the report."""
+
+import pytest
+
+from fairshrink.report.page import write_report
+from fairshrink.report.reading import read_run
+from report.fake_run import three_groups, write_fake_run
+
+
+@pytest.fixture(scope="session")
+def five_folder(tmp_path_factory):
+    """Five folds, two attributes, a grid; with its page."""
+    folder = write_fake_run(tmp_path_factory.mktemp("five"))
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def three_folder(tmp_path_factory):
+    """One fold, three groups, no grid; with its page."""
+    folder = write_fake_run(tmp_path_factory.mktemp("three"), three_groups())
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def five(five_folder):
+    return read_run(five_folder)
+
+
+@pytest.fixture(scope="session")
+def three(three_folder):
+    return read_run(three_folder)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A folder that a test may damage."""
+    return write_fake_run(tmp_path / "run", three_groups())

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import numpy as np
+
+from fairshrink.report import curves, style
+from fairshrink.report.records import Scores
+
+
+def test_the_thick_line_is_the_mean_of_what_each_fold_chose(five):
+    stage = five.stages[2]
+    chosen = {c.fold: c.candidate for c in stage.choice.chosen}
+    with style.drawing():
+        top = curves.along_ratio(stage).axes[0]
+    thick = next(line for line in top.lines if line.get_label() == "chosen (mean of folds)")
+    folds = [[s.gaps["eopp1"] for s in stage.steps if s.fold == f and s.candidate == chosen[f]] for f in range(5)]
+    np.testing.assert_allclose(thick.get_ydata(), np.mean(folds, axis=0))
+    np.testing.assert_allclose(thick.get_xdata(), 0.05 * np.arange(8))
+
+
+def test_every_candidate_has_its_line_and_name(five):
+    with style.drawing():
+        top = curves.along_ratio(five.stages[2]).axes[0]
+    assert [line.get_label() for line in top.lines][:4] == ["beta 0.2", "beta 0.33", "beta 0.5", "beta 0.7"]
+
+
+def test_one_candidate_and_one_fold_is_one_line(three):
+    with style.drawing():
+        top = curves.along_ratio(three.stages[1]).axes[0]
+    assert [line.get_label() for line in top.lines] == ["chosen"]
+
+
+def test_the_grid_rings_what_was_chosen(five):
+    with style.drawing():
+        axes = curves.grid(five.stages[2]).axes[0]
+    ring = next(line for line in axes.lines if line.get_label() == "chosen in its fold")
+    assert len(ring.get_xdata()) == 5
+
+
+def test_the_training_curve_is_the_mean_of_the_folds(five):
+    with style.drawing():
+        loss = curves.training(five.vanilla.history).axes[0]
+    by_epoch = [np.mean([e.loss for e in five.vanilla.history if e.epoch == epoch]) for epoch in range(1, 13)]
+    np.testing.assert_allclose(loss.lines[-1].get_ydata(), by_epoch)
+
+
+def test_the_gap_of_a_stage_is_that_of_its_rule(five):
+    rule = five.stages[2].record.rule
+    assert rule == "fate:eopp1"
+    assert curves.gap_of_rule(five.stages[0]) == "eopp1"
+
+
+def test_an_average_with_an_undefined_group_is_undefined(five):
+    step = five.stages[1].steps[0]
+    assert curves.average_step_f1(step) is not None
+    undefined = replace(step, groups=step.groups | {"female": Scores(5, None, None, None, None)})
+    assert curves.average_step_f1(undefined) is None

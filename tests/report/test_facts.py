@@ -1,0 +1,70 @@
+import dataclasses
+
+from fairshrink.report import facts
+
+
+def texts(table):
+    return [[cell.text for cell in row] for body in table.bodies for row in body]
+
+
+def test_the_data_card_adds_up(five):
+    rows = texts(facts.class_counts(five, "sex"))
+    counts = five.data.attributes["sex"].counts
+    assert rows[0][0] == "akiec"
+    assert rows[-2][1:] == [
+        f"{sum(c[0] for c in counts):,}",
+        f"{sum(c[1] for c in counts):,}",
+        f"{sum(map(sum, counts)):,}",
+    ]
+    assert "no known group" in facts.class_counts(five, "sex").note
+
+
+def test_nobody_unknown_is_said_too(five):
+    record = dataclasses.replace(five.data.attributes["sex"], unknown=0)
+    data = dataclasses.replace(five.data, attributes={"sex": record})
+    assert facts.class_counts(five._replace(data=data), "sex").note == "Every image has a known group."
+
+
+def test_every_excluded_row_is_counted_and_the_first_are_shown(five):
+    reasons, first = facts.excluded(five)
+    assert texts(reasons) == [["no image of that name", "30"], ["the same picture as ISIC_0024777", "1"]]
+    assert len(texts(first)) == facts.FIRST_ROWS
+    assert first.note == "19 more rows are in data.json."
+
+
+def test_nothing_excluded_makes_no_table(five):
+    assert facts.excluded(five._replace(data=dataclasses.replace(five.data, excluded=[]))) == []
+
+
+def test_steps_that_agree_on_the_unprivileged_group_share_a_table(five):
+    (table,) = facts.unprivileged(five)
+    assert table.caption.endswith("OBD, FairPrune")
+    assert texts(table)[0] == ["fold 1", "0.490", "0.520", "female", "measured"]
+
+
+def test_a_group_that_was_set_says_so(three):
+    stage = three.stages[1]
+    one = dataclasses.replace(stage.record.unprivileged[0], measured=False)
+    changed = stage._replace(record=dataclasses.replace(stage.record, unprivileged=[one]))
+    tables = facts.unprivileged(three._replace(stages=[three.vanilla, changed]))
+    assert texts(tables[0])[0][-1] == "set in the experiment"
+
+
+def test_the_grid_marks_one_candidate_per_fold(five):
+    table = facts.candidates(five.stages[2])
+    marks = [cell for row in texts(table) for cell in row if cell.startswith("●")]
+    assert len(marks) == 5
+    assert [row[-1] for row in texts(table)] == [f"{sum(c.startswith('●') for c in row)} of 5" for row in texts(table)]
+
+
+def test_without_a_grid_there_is_no_table(five):
+    assert facts.candidates(five.stages[1]) is None
+    assert facts.candidates(five.vanilla) is None
+
+
+def test_every_seed_is_listed(five):
+    assert facts.seeds(five) == {"data.seed": 0, "audit": 0, "train.seed": 0}
+
+
+def test_splits_have_a_row_per_fold(five):
+    assert texts(facts.splits(five))[4] == ["fold 5", "6,009", "2,003", "2,003"]

@@ -1,0 +1,43 @@
+import dataclasses
+import io
+
+import pytest
+from PIL import Image
+
+from fairshrink.report import gallery, style
+
+
+@pytest.fixture(autouse=True)
+def _drawing():
+    with style.drawing():
+        yield
+
+
+def test_a_picture_without_records_says_what_is_missing(three):
+    bare = [stage._replace(steps=[], history=[], choice=None, saliency=None) for stage in three.stages]
+    run = three._replace(stages=bare, vanilla=bare[0])
+    assert "no history.jsonl" in gallery.training(run).caption
+    assert "no stage of this run has a saliency.json" in gallery.saliency(run).caption
+    assert "no grid" in gallery.grid(run).caption
+    assert ["no steps.jsonl" in picture.caption for picture in gallery.ratio(run)] == [True, True]
+    assert not any(
+        p.panels for p in (gallery.training(run), gallery.saliency(run), gallery.grid(run), *gallery.ratio(run))
+    )
+
+
+def test_the_classes_to_look_at_are_picked_openly(five):
+    assert "stands out most in the vanilla model" in gallery.striking(five, "sex", 0).caption
+    assert "expect a smaller gap" in gallery.striking(five, "sex", 0).caption
+
+
+def test_a_saliency_without_unprivileged_group_has_no_ticks_to_explain(three):
+    stages = [stage._replace(record=dataclasses.replace(stage.record, unprivileged=[])) for stage in three.stages]
+    assert "Ticks below" not in gallery.saliency(three._replace(stages=stages)).caption
+    assert "at least" in gallery.saliency(three).caption
+
+
+def test_the_overview_is_one_png(three):
+    image = Image.open(io.BytesIO(gallery.overview(three)))
+    assert image.format == "PNG"
+    assert image.width > image.height
+    assert gallery.overview(three) == gallery.overview(three)

@@ -1,0 +1,108 @@
+import re
+import shutil
+from html.parser import HTMLParser
+
+from PIL import Image
+
+from fairshrink.report.page import overview_png, write_report
+from report.fake_run import Plan, write_fake_run
+
+EVIL = ["<script>alert(1)</script>", "$x$", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "a\x07b\u202ec"]
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes."""
+
+    def __init__(self, text):
+        HTMLParser.__init__(self)
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def page(folder):
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def check_harmless(text):
+    """No script, nothing that a browser would fetch, no id twice."""
+    elements = Elements(text).found
+    assert not {tag for tag, _ in elements} & {"script", "img", "link", "iframe", "object", "embed", "base", "form"}
+    for _, attributes in elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("href", "src", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = [attributes["href"][1:] for tag, attributes in elements if tag == "a"]
+    assert set(targets) <= set(ids)
+
+
+def test_the_page_is_self_contained(five_folder, three_folder):
+    check_harmless(page(five_folder))
+    check_harmless(page(three_folder))
+
+
+def test_every_picture_says_what_it_shows(five_folder):
+    pictures = [attributes for tag, attributes in Elements(page(five_folder)).found if tag == "svg"]
+    assert len(pictures) == 17
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in pictures)
+    assert page(five_folder).count("<figure") == page(five_folder).count("<figcaption")
+
+
+def test_the_page_has_what_a_reader_needs(five_folder, five):
+    text = page(five_folder)
+    for part in ("verdict", "done", "models", "attribute-1", "attribute-2", "shrinking", "data", "reproduce", "limits"):
+        assert f'<section id="{part}">' in text
+    gap = five.vanilla.audit.attributes["sex"].gaps["eopp1"]
+    assert (
+        f"{gap.value:.3f}<small>{gap.low:.3f}\u00a0to\u00a0{gap.high:.3f}</small><small>chance {gap.null_high:.3f}"
+        in text
+    )
+    assert five.data.digest in text
+    assert "[[shrink]]" in text
+    assert "A processor with two cores" in text
+    assert "no image of that name" in text
+    assert "@media print" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_same_records_give_the_same_bytes(three_folder, tmp_path):
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(three_folder, copy)
+    before = (copy / "report.html").read_bytes()
+    assert write_report(copy) == copy / "report.html"
+    assert (copy / "report.html").read_bytes() == before
+
+
+def test_hostile_names_are_shown_and_do_nothing(tmp_path):
+    classes = dict.fromkeys(EVIL, 300)
+    attributes = {EVIL[0]: (EVIL[1], EVIL[2])}
+    config = f"[data]\nsource = 'x'\nimages = '{EVIL[0]}'\n"
+    folder = write_fake_run(tmp_path / "run", Plan(EVIL[2], classes, attributes, 1, (0.2, 0.5), EVIL[0], config))
+    write_report(folder)
+    text = page(folder)
+    check_harmless(text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert re.search(r"<text[^>]*>\$x\$</text>", text)
+    assert "{{ 7 * 7 }}" in text
+
+
+def test_a_run_without_the_optional_records_has_a_page(fresh):
+    for name in ("saliency.json", "history.jsonl", "steps.jsonl", "choice.json"):
+        for path in fresh.glob(f"stages/*/{name}"):
+            path.unlink()
+    text = write_report(fresh).read_text(encoding="utf-8")
+    assert text.count('class="absent"') == 5
+    check_harmless(text)
+
+
+def test_the_overview_is_written_where_it_is_wanted(three_folder, tmp_path):
+    assert Image.open(overview_png(three_folder, tmp_path / "a" / "overview.png")).format == "PNG"

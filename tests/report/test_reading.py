@@ -1,0 +1,147 @@
+import json
+
+import pytest
+
+from fairshrink.errors import StoreError
+from fairshrink.report.reading import read_run
+from fairshrink.report.records import Gap
+
+AUDIT, STAGE, SALIENCY = "stages/02-fairprune/audit.json", "stages/01-obd/stage.json", "stages/00-train/saliency.json"
+
+
+def change(folder, name, edit):
+    path = folder / name
+    record = json.loads(path.read_text(encoding="utf-8"))
+    edit(record)
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_a_run_is_read_with_its_stages_in_order(five):
+    assert [stage.record.name for stage in five.stages] == ["train", "obd", "fairprune"]
+    assert five.vanilla is five.stages[0]
+    assert five.attributes == ["sex", "age >= 60"]
+    assert len(five.stages[2].steps) == 5 * 4 * 8
+    assert five.settings["model"]["backbone"] == "resnet18"
+
+
+def test_null_and_nan_are_undefined_and_never_above_chance(fresh):
+    def undefined(record):
+        record["attributes"]["tone"]["gaps"]["eopp1"] |= {"value": None, "low": float("nan")}
+
+    change(fresh, AUDIT, undefined)
+    gap = read_run(fresh).stages[2].audit.attributes["tone"].gaps["eopp1"]
+    assert gap.value is None
+    assert gap.low is None
+    assert not gap.above_chance
+    assert Gap(0.2, 0.1, 0.3, 0.05, 0.1).above_chance
+
+
+@pytest.mark.parametrize(
+    "name", ["config.toml", "data.json", "environment.json", "stages/00-train/audit.json", "stages/01-obd/stage.json"]
+)
+def test_a_record_that_is_not_there_is_named(fresh, name):
+    (fresh / name).unlink()
+    with pytest.raises(StoreError, match=rf"'{name}' of the run .* cannot be read.*Start the run again"):
+        read_run(fresh)
+
+
+@pytest.mark.parametrize("name", ["data.json", AUDIT, STAGE, SALIENCY, "stages/01-obd/choice.json"])
+def test_a_record_that_was_cut_short_is_named(fresh, name):
+    (fresh / name).write_bytes((fresh / name).read_bytes()[:-40])
+    with pytest.raises(StoreError, match=rf"'{name}': Invalid JSON.*cut short"):
+        read_run(fresh)
+
+
+def test_a_damaged_line_is_named_with_its_number(fresh):
+    path = fresh / "stages/01-obd/steps.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([lines[0], lines[1][:30], *lines[2:]]), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"'stages/01-obd/steps\.jsonl' line '2': Invalid JSON"):
+        read_run(fresh)
+
+
+def test_a_missing_key_is_named_by_its_place(fresh):
+    change(fresh, AUDIT, lambda record: record["attributes"]["tone"]["gaps"]["eopp1"].pop("null_high"))
+    with pytest.raises(StoreError, match=r"attributes\.tone\.gaps\.eopp1\.null_high: Field required"):
+        read_run(fresh)
+
+
+def test_several_faults_are_counted_not_repeated(fresh):
+    change(fresh, STAGE, lambda record: [record.pop(key) for key in ("title", "params", "rule")])
+    with pytest.raises(StoreError, match=r"title: Field required \(2 more like this\)"):
+        read_run(fresh)
+
+
+def test_a_config_that_is_no_toml_is_refused(fresh):
+    (fresh / "config.toml").write_text("[data", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"'config\.toml' is not TOML"):
+        read_run(fresh)
+
+
+def test_a_config_that_is_no_text_is_refused(fresh):
+    (fresh / "config.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StoreError, match=r"'config\.toml' of the run .* is not UTF-8 text"):
+        read_run(fresh)
+
+
+def test_a_folder_without_stages_is_no_run(tmp_path, fresh):
+    for name in ("config.toml", "data.json", "environment.json"):
+        (tmp_path / name).write_bytes((fresh / name).read_bytes())
+    with pytest.raises(StoreError, match="holds no stage"):
+        read_run(tmp_path)
+
+
+def test_a_run_without_its_first_model_is_refused(fresh):
+    change(fresh, "stages/00-train/stage.json", lambda record: record.update(parent="elsewhere"))
+    with pytest.raises(StoreError, match=r"no stage\.json of this run has the parent null"):
+        read_run(fresh)
+
+
+def test_an_unknown_attribute_to_shrink_for_is_refused(fresh):
+    change(fresh, "data.json", lambda record: record.update(shrunk_for="tonne"))
+    with pytest.raises(StoreError, match=r"shrunk_for is 'tonne'.*Did you mean 'tone'\?"):
+        read_run(fresh)
+
+
+def test_counts_of_another_shape_are_refused(fresh):
+    change(fresh, "data.json", lambda record: record["attributes"]["tone"]["counts"].pop())
+    with pytest.raises(
+        StoreError, match=r"the counts of 'tone' are 4 rows of \[3\] numbers, expected one row per class \(5\)"
+    ):
+        read_run(fresh)
+
+
+def test_stages_audited_on_different_attributes_are_refused(fresh):
+    change(fresh, AUDIT, lambda record: record["attributes"].pop("tone"))
+    with pytest.raises(StoreError, match=rf"'{AUDIT}': the attribute 'tone' is missing"):
+        read_run(fresh)
+
+
+def test_stages_audited_on_different_groups_are_refused(fresh):
+    change(fresh, AUDIT, lambda record: record["attributes"]["tone"]["groups"].pop("tone 2"))
+    with pytest.raises(StoreError, match=r"has the groups \['tone 1', 'tone 3'\], but the model before shrinking"):
+        read_run(fresh)
+
+
+def test_an_audit_without_a_gap_is_refused(fresh):
+    change(fresh, AUDIT, lambda record: record["attributes"]["tone"]["gaps"].pop("eodd"))
+    with pytest.raises(StoreError, match=r"'tone' has no gap eodd"):
+        read_run(fresh)
+
+
+def test_an_audit_without_the_attribute_that_was_shrunk_for_is_refused(fresh):
+    for stage in ("00-train", "01-obd", "02-fairprune"):
+        change(fresh, f"stages/{stage}/audit.json", lambda record: record["attributes"].pop("tone"))
+    with pytest.raises(StoreError, match="has no attribute 'tone', which was shrunk for"):
+        read_run(fresh)
+
+
+def test_saliency_of_different_lengths_is_refused(fresh):
+    change(fresh, SALIENCY, lambda record: record["values"][0].pop())
+    with pytest.raises(StoreError, match=r"have the lengths \[1727, 1728, 1728\], expected 3 lists"):
+        read_run(fresh)
+
+
+def test_two_stages_of_one_title_are_told_apart_by_their_names(fresh):
+    change(fresh, "stages/02-fairprune/stage.json", lambda record: record.update(title="OBD"))
+    assert [stage.label for stage in read_run(fresh).stages] == ["Vanilla", "OBD [obd]", "OBD [fairprune]"]

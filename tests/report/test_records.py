@@ -1,0 +1,24 @@
+import dataclasses
+
+import pytest
+from pydantic import TypeAdapter
+
+from fairshrink.report.records import Gap, Scores
+
+
+def test_records_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Gap(0.1, 0.0, 0.2, 0.0, 0.1).value = 1
+
+
+@pytest.mark.parametrize("text", ["null", "NaN", "Infinity"])
+def test_what_is_no_number_is_undefined(text):
+    record = f'{{"n": 1, "accuracy": {text}, "precision": 0, "recall": 0, "f1": 0}}'
+    assert TypeAdapter(Scores).validate_json(record).accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("value", "floor", "above"), [(0.2, 0.1, True), (0.1, 0.1, False), (None, 0.1, False), (0.1, None, False)]
+)
+def test_above_chance_means_beyond_the_floor(value, floor, above):
+    assert Gap(value, 0.0, 1.0, 0.0, floor).above_chance is above

@@ -1,0 +1,104 @@
+import dataclasses
+
+from fairshrink.report import verdict
+from fairshrink.report.records import Gap
+
+
+def with_gap(run, place, gap, attribute="sex", name="eopp1"):
+    """The run with another gap in one stage."""
+    stage = run.stages[place]
+    audit = stage.audit.attributes[attribute]
+    changed = dataclasses.replace(audit, gaps=audit.gaps | {name: gap})
+    whole = dataclasses.replace(stage.audit, attributes=stage.audit.attributes | {attribute: changed})
+    stages = [*run.stages[:place], stage._replace(audit=whole), *run.stages[place + 1 :]]
+    return run._replace(stages=stages, vanilla=stages[0])
+
+
+WIDE, NARROW = Gap(0.20, 0.15, 0.25, 0.03, 0.06), Gap(0.05, 0.02, 0.08, 0.03, 0.06)
+
+
+def test_a_gap_above_its_floor_is_above_chance_and_never_more(five):
+    found = verdict.findings(with_gap(five, 0, WIDE))[0]
+    assert found.badge == "EOpp1 above chance"
+    assert "20.0 percentage points" in found.sentences[0]
+    assert "Chance alone reaches 0.060, so this is above chance." in found.sentences[0]
+
+
+def test_a_gap_within_its_floor_is_not_distinguishable(five):
+    run = five
+    for name in ("eopp0", "eopp1", "eodd"):
+        run = with_gap(run, 0, NARROW, name=name)
+    found = verdict.findings(run)[0]
+    assert found.badge == "not distinguishable from chance"
+    assert not found.above
+    assert "not distinguishable from chance in sex" in verdict.headline(run)
+
+
+def test_another_gap_above_chance_is_named(five):
+    run = with_gap(with_gap(with_gap(five, 0, NARROW), 0, WIDE, name="eodd"), 0, NARROW, name="eopp0")
+    assert verdict.findings(run)[0].badge == "EOdd above chance"
+
+
+def test_an_undefined_gap_is_said(five):
+    run = with_gap(five, 0, Gap(None, None, None, None, None, 7))
+    assert "EOpp1 is undefined" in verdict.findings(run)[0].sentences[0]
+    assert "nothing can be said about the gap" in verdict.change(run, run.stages[1], "sex")
+
+
+def test_a_change_is_claimed_only_when_the_intervals_are_apart(five):
+    narrower = with_gap(with_gap(five, 0, WIDE), 2, NARROW)
+    assert "narrower, and the two intervals are apart" in verdict.change(narrower, narrower.stages[2], "sex")
+    assert "FairPrune narrows EOpp1 in sex" in verdict.headline(narrower)
+    wider = with_gap(with_gap(five, 0, NARROW), 2, WIDE)
+    assert "wider, and the two intervals are apart" in verdict.change(wider, wider.stages[2], "sex")
+    same = with_gap(with_gap(five, 0, WIDE), 2, WIDE)
+    assert "not distinguishable from no change" in verdict.change(same, same.stages[2], "sex")
+
+
+def test_without_an_interval_no_change_is_judged(five):
+    run = with_gap(five, 2, Gap(0.1, None, None, 0.1, 0.2))
+    assert "cannot be judged" in verdict.change(run, run.stages[2], "sex")
+
+
+def test_a_class_above_chance_is_named_with_its_floor(five):
+    sentence = verdict.findings(five)[0].sentences[-1]
+    assert "stands out most in the class" in sentence
+    assert "chance reaches" in sentence
+
+
+def test_classes_within_chance_are_said_to_be(five):
+    audit = five.vanilla.audit.attributes["sex"]
+    gaps = {name: dataclasses.replace(gap, null_high=0.9) for name, gap in audit.class_gaps.items()}
+    for chosen, words in ((gaps, "No single class exceeds chance; "), ({}, "No single class exceeds chance.")):
+        changed = dataclasses.replace(audit, class_gaps=chosen)
+        whole = dataclasses.replace(five.vanilla.audit, attributes={"sex": changed})
+        run = five._replace(vanilla=five.vanilla._replace(audit=whole))
+        assert verdict._class_sentence(run, "sex").startswith(words)
+
+
+def test_a_single_model_changes_nothing(five):
+    assert verdict.headline(five._replace(stages=[five.vanilla])).endswith(").")
+
+
+def test_what_was_done_names_folds_and_split(five, three):
+    assert "5 times on different parts of the data" in verdict.done(five)
+    assert "share a lesion_id are never on both sides" in verdict.done(five)
+    assert "measured once, on 800 test images" in verdict.done(three)
+
+
+def test_a_checkpoint_is_not_said_to_be_trained(three):
+    run = three._replace(vanilla=three.vanilla._replace(history=[]))
+    run = run._replace(stages=[run.vanilla, *three.stages[1:]])
+    assert "had been trained before" in verdict.done(run)
+    assert verdict.pipeline(run)[1].about == "trained before, taken from a file"
+
+
+def test_the_pipeline_shows_what_follows_what(five):
+    assert [post.follows for post in verdict.pipeline(five)] == [False, True, True, False]
+
+
+def test_limits_count_the_comparisons_and_say_one_split_is_one_draw(five, three):
+    assert "18 comparisons of gaps and 42 of single classes" in verdict.limits(five)[0]
+    assert "drawn again 1,000 times by lesion_id (7,470 of them)" in " ".join(verdict.limits(five))
+    assert verdict.limits(three)[0].startswith("One split of the data is one draw")
+    assert "sex: female has no image of one class" in verdict.limits(five)

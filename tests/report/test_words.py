@@ -1,0 +1,34 @@
+import doctest
+
+from fairshrink.report import words
+from fairshrink.report.records import Gap
+
+
+def test_the_examples_hold():
+    assert doctest.testmod(words).failed == 0
+
+
+def test_an_undefined_number_is_a_dash_everywhere():
+    assert words.percent(None) == words.signed(None) == words.number(None) == "–"
+
+
+def test_an_interval_stays_on_one_line():
+    assert words.interval(Gap(0.1, 0.05, 0.2, 0.0, 0.0)) == "0.050\u00a0to\u00a00.200"
+
+
+def test_candidates_that_do_not_differ_keep_their_settings():
+    assert words.varying([{"ratio": 0.35}]) == ["ratio 0.35"]
+    assert words.varying([{}]) == ["as set"]
+
+
+def test_lists_and_other_settings_are_readable():
+    assert words.settings({"beta": [0.2, 0.5], "mode": "a"}) == "beta 0.2 or 0.5, mode a"
+
+
+def test_a_rule_without_a_name_says_so():
+    assert words.rule(None) == "nothing to choose: one candidate"
+    assert words.rule("mine") == "mine"
+
+
+def test_a_time_that_is_none_is_shown_as_it_came():
+    assert words.moment("yesterday") == "yesterday"
