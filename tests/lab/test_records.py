@@ -19,7 +19,9 @@ def test_a_step_comes_back_as_it_was():
 def test_scores_by_group():
     table = scores(COUNTS.counts, ["a", "b"])
     f1 = (16 / 23 + 10 / 17) / 2
-    assert table["a"] == pytest.approx({"n": 20, "accuracy": 0.65, "precision": (8 / 13 + 5 / 7) / 2, "recall": 0.65, "f1": f1})
+    assert table["a"] == pytest.approx(
+        {"n": 20, "accuracy": 0.65, "precision": (8 / 13 + 5 / 7) / 2, "recall": 0.65, "f1": f1}
+    )
     assert table["b"]["accuracy"] == 0.55
 
 

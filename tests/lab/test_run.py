@@ -1,12 +1,13 @@
 import json
+import warnings
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from fairshrink.errors import ConfigError
-from fairshrink.files import read_json
+from fairshrink.errors import ConfigError, ModelError
+from fairshrink.files import read_json, write_json
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
 from tiny import tiny
@@ -133,6 +134,31 @@ def test_the_users_checkpoint_takes_the_place_of_training(done, tmp_path):
     first, again = (root / "stages" / "00-train" / "predictions.csv" for root in (done.root, paths.root))
     assert first.read_bytes() == again.read_bytes()
     assert not (paths.root / "stages" / "00-train" / "history.jsonl").exists()
+
+
+def test_a_checkpoint_for_other_classes_is_refused(done, tmp_path):
+    for name in ("model.safetensors", "model.json"):
+        (tmp_path / name).write_bytes((done.root / "stages" / "00-train" / name).read_bytes())
+    meta = read_json(tmp_path / "model.json")
+    write_json(tmp_path / "model.json", meta | {"classes": meta["classes"][::-1]})
+    with pytest.raises(ModelError, match="was trained for the classes angioma-like, .* but the data have naevus-like"):
+        run(tiny(model={"checkpoint": str(tmp_path / "model.safetensors")}), tmp_path / "run")
+
+
+def test_a_precision_that_the_machine_has_not_is_said_once(tmp_path, monkeypatch):
+    class Listens(Interrupts):
+        def say(self, message: str) -> None:
+            self.heard = [*getattr(self, "heard", []), message]
+
+    def unable(wanted, device):
+        warnings.warn(f"no {wanted} here", stacklevel=1)
+        return "fp32"
+
+    monkeypatch.setattr("fairshrink.lab.run.usable", unable)
+    observer = Listens(0)
+    run(tiny(train={"epochs": 1, "precision": "bf16"}, shrink=[]), tmp_path / "run", observer=observer)
+    assert observer.heard.count("no bf16 here") == 1
+    assert read_json(tmp_path / "run" / "environment.json")["precision"] == "fp32"
 
 
 def test_a_named_group_is_favoured_instead(tmp_path):

@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import Recipe
+from fairshrink.data.augment import check_augment
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
 from fairshrink.lab.overrides import apply_override
+from fairshrink.models.backbones import BACKBONES
+from fairshrink.train.objectives import find_objective
 
 
 class Method(NamedTuple):
@@ -166,11 +169,18 @@ class Experiment(Settings):
         return given | {"shrink": steps}
 
     @model_validator(mode="after")
-    def _check_steps(self) -> "Experiment":
+    def _check_names(self) -> "Experiment":
+        # A name that is wrong, or a ratio of 1.2, is found now, not after a night of training.
+        find_objective(self.train.objective)
+        check_augment(self.train.augment)
+        if self.model.backbone not in BACKBONES:
+            raise ConfigError(
+                f"there is no backbone called '{self.model.backbone}'.{suggest(self.model.backbone, BACKBONES)}"
+            )
         for step in self.shrink:
             rule(step.choose)
             for candidate in step.candidates():
-                step.recipe(candidate)  # a ratio of 1.2 is found now, not after a night of training
+                step.recipe(candidate)
         return self
 
     def text(self) -> str:

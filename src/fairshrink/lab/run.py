@@ -1,6 +1,7 @@
 """A whole experiment, stage by stage, into a run folder; started again, it goes on where it was."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, wr
 from fairshrink.lab.training import first_layer_saliency, train_fold
 from fairshrink.lab.work import Work
 from fairshrink.models.checkpoint import read_weights
+from fairshrink.train.precision import usable
 
 SALIENCY_SAMPLES = 64
 TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
@@ -51,7 +53,8 @@ def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observ
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     prepared = prepare(experiment.data, beside or Path.cwd(), cache_folder(paths.store), observer)
     write_json(paths.data, data_card(experiment, prepared))
-    work = Work(experiment, prepared, paths, beside or Path.cwd(), observer, device)
+    precision = _precision(experiment.train.precision, device, observer)
+    work = Work(experiment, prepared, paths, beside or Path.cwd(), observer, device, precision)
     training = _stage(work, 0, "train")
     _do(work, training, lambda fold, folder: train_fold(work, fold, folder), _train_record)
     if not training.saliency.exists():
@@ -59,7 +62,10 @@ def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observ
     stages = {"train": training}
     for number, step in enumerate(experiment.shrink, start=1):
         stages[step.name] = _shrink(work, number, step, stages)
-    write_json(paths.environment, place | {"finished": now(), "seconds": round(time.perf_counter() - began, 1)})
+    write_json(
+        paths.environment,
+        place | {"precision": precision, "finished": now(), "seconds": round(time.perf_counter() - began, 1)},
+    )
     return paths
 
 
@@ -95,6 +101,16 @@ def _differences(before: Experiment, now: Experiment) -> str:
             if old[section][key] != new[section][key]:
                 changed.append(f"{section}.{key} is {old[section][key]!r} there and {new[section][key]!r} here")
     return "; ".join(changed)
+
+
+def _precision(wanted: str, device: torch.device, observer: Observer) -> str:
+    """What training really computes in; said once where the machine cannot do what was asked for."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = usable(wanted, device)
+    for warning in caught:
+        observer.say(str(warning.message))
+    return found
 
 
 def _stage(work: Work, number: int, name: str) -> StagePaths:

@@ -1,5 +1,6 @@
 """Training one fold's model, or taking the user's own."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
 from fairshrink.data.loader import Loader
 from fairshrink.data.splits import TRAIN, VAL
+from fairshrink.errors import ModelError
 from fairshrink.files import write_json
 from fairshrink.lab.data import find
 from fairshrink.lab.records import scores
@@ -16,7 +18,7 @@ from fairshrink.lab.store import FoldPaths, write_lines
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.metrics.counts import GroupCounts
-from fairshrink.models.checkpoint import load_into, read_weights
+from fairshrink.models.checkpoint import load_into, read_meta, read_weights
 from fairshrink.train.loop import TrainSettings, fit
 from fairshrink.train.objectives import find_objective
 
@@ -42,10 +44,23 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
 
 
 def _from_checkpoint(work: Work) -> nn.Module:
-    name = str(work.experiment.model.checkpoint)
+    path = find(str(work.experiment.model.checkpoint), work.beside, work.experiment.data.source)
     model = work.new_model()
-    load_into(model, read_weights(find(name, work.beside, work.experiment.data.source)))
+    load_into(model, read_weights(path))
+    _check_classes(path, work.prepared.dataset.classes)
     return model
+
+
+def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
+    """A checkpoint of ours knows its classes: those of the data must be the same, in the same order."""
+    if not path.with_suffix(".json").exists():
+        return
+    own = read_meta(path).get("classes", list(classes))
+    if own != list(classes):
+        raise ModelError(
+            f"the checkpoint '{path}' was trained for the classes {', '.join(own)}, but the data have {', '.join(classes)}.\n"
+            "  The outputs would be read as the wrong classes: give the data the checkpoint's classes, or train a new model."
+        )
 
 
 def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
@@ -62,7 +77,7 @@ def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
     model = work.new_model(pretrained=True).to(work.device)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        counts = work.counts(model, work.prepared.rows(fold, VAL), settings.precision)
+        counts = work.counts(model, work.prepared.rows(fold, VAL), work.precision)
         row = scores(counts.counts.sum(axis=0, keepdims=True), ["all"])["all"]
         return {"accuracy": row["accuracy"], "f1": row["f1"]}
 
@@ -70,10 +85,11 @@ def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
         what = f"training, fold {fold}, loss {loss:.3f}"
         work.observer.advance(what, epoch * batches + batch, settings.epochs * batches)
 
+    own = {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
     history = fit(
         model,
         loader,
-        TrainSettings(**{name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}),
+        TrainSettings(**own | {"precision": work.precision}),
         num_groups=len(work.groups),
         objective=find_objective(settings.objective),
         state_file=folder.state,

@@ -37,6 +37,7 @@ class Work:
     beside: Path
     observer: Observer
     device: torch.device
+    precision: str = "fp32"
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -113,7 +114,9 @@ def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray
     shuffled, codes = rows[order], codes[order]
     sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
     total = samples * len(work.groups)
-    wanted = np.full_like(sizes, samples) if by_group else np.maximum(1, np.round(total * sizes / sizes.sum())).astype(int)
+    wanted = (
+        np.full_like(sizes, samples) if by_group else np.maximum(1, np.round(total * sizes / sizes.sum())).astype(int)
+    )
     return np.sort(np.concatenate([shuffled[codes == g][:most] for g, most in enumerate(wanted)]))
 
 

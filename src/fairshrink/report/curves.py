@@ -37,6 +37,7 @@ def along_ratio(stage: Stage) -> Figure:
     figure, axes = style.stacked([1.45, 1.25, 1.25], 1.5)
     metric = gap_of_rule(stage)
     _candidates(axes[0], stage, lambda step: step.gaps.get(metric))
+    axes[0].margins(y=0.15)
     axes[0].set_ylim(bottom=0)
     axes[0].set_title(f"{words.gap_name(metric)} between groups")
     _candidates(axes[1], stage, average_step_f1)

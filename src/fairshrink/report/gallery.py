@@ -174,7 +174,7 @@ def overview(run: Run) -> bytes:
     """The gaps of the first two attributes and the trade-off side by side, as one PNG."""
     with style.drawing():
         panels = [_titled(figures.gap_forest(run, name), name) for name in run.attributes[:2]]
-        panels.append(_titled(figures.tradeoff(run, run.data.shrunk_for), run.data.shrunk_for))
+        panels.append(_titled(figures.tradeoff(run, run.data.shrunk_for), f"{run.data.shrunk_for}: trade-off"))
         images = [_pixels(panel) for panel in panels]
     pad = 24
     size = (sum(i.width for i in images) + pad * (len(images) + 1), max(i.height for i in images) + 2 * pad)

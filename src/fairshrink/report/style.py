@@ -13,10 +13,11 @@ from matplotlib.transforms import Bbox
 
 # Neutral colours; the page swaps them for its own in the dark (svg.py), so each is used for one purpose only.
 INK, MUTED, LINE, BAND, PAPER = "#1f2328", "#5b6470", "#dfe3e8", "#e9ecf0", "#ffffff"
+FIRST = "#4d5560"  # the model before shrinking
 # Okabe and Ito's palette, groups and methods apart. Colour is never alone: a marker goes with it.
 GROUP_COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#f0e442")
 GROUP_MARKERS = ("o", "s", "^", "D", "v")
-METHOD_COLOURS = ("#4d5560", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#e69f00", "#0072b2")
+METHOD_COLOURS = (FIRST, "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#e69f00", "#0072b2")
 METHOD_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 # From dark to light: candidates of a grid are ordered.
 CANDIDATE_COLOURS = ("#00366d", "#3f6fae", "#7fa6d0", "#b08a4b", "#d6b25e", "#8c8c8c")

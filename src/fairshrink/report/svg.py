@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from fairshrink.report.style import BAND, INK, LINE, MUTED, PAPER, settle
+from fairshrink.report.style import BAND, FIRST, INK, LINE, MUTED, PAPER, settle
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 # Neutral colours become the page's variables, so that the dark scheme reaches into the pictures.
-THEME = {INK: "--ink", MUTED: "--muted", LINE: "--line", BAND: "--band", PAPER: "--paper"}
+THEME = {INK: "--ink", MUTED: "--muted", LINE: "--line", BAND: "--band", PAPER: "--paper", FIRST: "--first"}
 DROPPED = {f"{SVG}metadata", f"{SVG}style"}
 
 
