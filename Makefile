@@ -15,7 +15,7 @@ demo: install  ## synthetic lesions: train, audit, shrink, report (under 3 minut
 	$(BIN)/fairshrink demo --out $(or $(OUT),demo)
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ SETTINGS: dict[str, Any] = {
     "train": {"epochs": 8, "lr": 0.1, "augment": ["flip"], "precision": "fp32"},
     "shrink": [
         {"method": "obd", "ratio": 0.35},
-        {"method": "fairprune", "parent": "train", "ratio": 0.35, "beta": [0.2, 0.33, 0.5]},
+        {"method": "fairprune", "parent": "train", "ratio": 0.35, "beta": [0.05, 0.2, 0.33]},
     ],
 }
 QUICK: dict[str, Any] = {
