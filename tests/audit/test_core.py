@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,9 +132,27 @@ def test_unknown_groups_count_overall_only(groups):
     assert found.to_dict()["attributes"]["group"]["unknown"] == 1
 
 
-def test_group_names_of_a_categorical_keep_their_order():
-    groups = pd.Categorical(["old", "young", "old", "young"], categories=["young", "old", "nobody"])
-    assert list(audit([0, 1, 0, 1], [0, 1, 1, 1], groups, n_boot=5).by_group.index) == ["young", "old"]
+@pytest.mark.parametrize(
+    "form", [lambda g: g, pd.Series, pd.CategoricalIndex, lambda g: pd.DataFrame({"group": g}), lambda g: {"group": g}]
+)
+def test_groups_of_a_categorical_keep_their_order_and_empty_ones_are_named(form):
+    groups = pd.Categorical(["old", "young", "old", "young"], categories=["young", "middle", "old", "oldest"])
+    found = audit([0, 1, 0, 1], [0, 1, 1, 1], form(groups), n_boot=5).attributes["group"]
+    assert list(found.by_group.index) == ["young", "old"]
+    assert found.notes[0] == "nobody is in 'middle', 'oldest': left out of the gaps."
+
+
+def test_a_category_for_unknown_is_no_empty_group():
+    groups = pd.Categorical([2, 1, 2, 1], categories=[-1, 2, 1])
+    found = audit([0, 1, 0, 1], [0, 1, 1, 0], groups, n_boot=5).attributes["group"]
+    assert list(found.by_group.index) == ["2", "1"]
+    assert not any("nobody is in" in note for note in found.notes)
+
+
+def test_numpy_integers_are_settings_too(rows):
+    settings: dict[str, Any] = {"num_classes": np.int64(4), "n_boot": np.int32(5), "seed": np.uint8(3)}
+    found = audit(*rows, **settings)
+    assert found.to_json() == audit(*rows, num_classes=4, n_boot=5, seed=3).to_json()
 
 
 @pytest.mark.parametrize("form", [dict, pd.DataFrame])
@@ -186,6 +205,13 @@ def test_order_of_the_rows_does_not_matter(rows):
     [
         ({"convention": "publisht"}, "convention is 'publisht'. Did you mean 'published'"),
         ({"n_boot": 0}, "n_boot is 0, expected a whole number of 1 or more"),
+        ({"n_boot": 10.5}, "n_boot is 10.5, expected a whole number of 1 or more"),
+        ({"seed": "a"}, "seed is 'a', expected a whole number of 0 or more"),
+        ({"seed": None}, "seed is None, expected a whole number"),
+        ({"num_classes": "3"}, "num_classes is '3', expected a whole number of 1 or more"),
+        ({"num_classes": 3.0}, "num_classes is 3.0, expected a whole number"),
+        ({"num_classes": 0}, "num_classes is 0, expected"),
+        ({"num_classes": -1}, "num_classes is -1, expected"),
     ],
 )
 def test_settings_that_cannot_be_used(rows, settings, text):

@@ -115,6 +115,24 @@ def test_minus_one_is_unknown_in_a_column_of_whole_numbers(write):
     assert (found.unknown, list(found.by_group.index)) == (1, ["1", "2"])
 
 
+@pytest.mark.parametrize("nan", ["nan", "NaN", "NAN"])
+@pytest.mark.parametrize(("column", "row"), [("dx", "{},a,f"), ("pred", "a,{},f")])
+def test_nan_is_no_class(write, nan, column, row):
+    path = write("dx,pred,sex\n" + row.format(nan) + "\nb,b,m\na,b,f\n")
+    text = (
+        f"'{column}' of 'predictions.csv' is empty in 1 of 3 rows: 2. 'nan' is read as empty unless --classes names it"
+    )
+    with pytest.raises(DataError, match=text):
+        audit_file(request(path))
+
+
+def test_na_and_none_are_classes_and_so_is_nan_where_it_is_named(write):
+    path = write("dx,pred,sex\nNA,NA,f\nNone,NA,m\n")
+    assert audit_file(request(path)).class_names == ("NA", "None")
+    path = write("dx,pred,sex\nnan,nan,f\nb,nan,m\n")
+    assert audit_file(request(path, classes=["b,nan"])).class_names == ("b", "nan")
+
+
 def test_names_are_text_not_markup_and_not_control_signs(write):
     path = write("dx,pred,sex\n[red]a,[red]a,\x1b[31mf\n[red]a,b,m[/]\nb,b,\x1b[31mf\nb,b,m[/]\n")
     _, text = run(path)

@@ -21,6 +21,7 @@ from fairshrink.errors import DataError
         (pd.Categorical(["a", "b"]), ["a", "b"], 3, "num_classes is 3, but y_true has 2 categories"),
         (pd.Categorical(["a", "b"]), ["a", "c"], None, r"y_pred\[1\] is 'c', expected one of the 2 classes a, b"),
         ([[0, 1], [1, 0]], [0, 1], None, "y_true has 2 axes, expected one entry per row"),
+        (None, [0, 1], None, "y_true is None, expected a list, an array or a column with one entry per row"),
         ([[0, 1], [1]], [0, 1], None, "y_true is not a list of single values"),
         ([1, "1"], [1, "1"], None, "two classes are written alike: '?1'?, '?1"),
     ],
@@ -44,6 +45,15 @@ def test_booleans_are_classes():
     ("features", "text"),
     [
         ({}, "sensitive_features has no column"),
+        (None, "sensitive_features is None, expected a list, an array or a column with one entry per row"),
+        ("sex", "sensitive_features is 'sex', expected a list"),
+        ({"a", "b", "c"}, "sensitive_features is of type set, expected a list"),
+        ((g for g in "aba"), r"sensitive_features is of type generator, expected .* Make it a list first: list\(...\)"),
+        ({"sex": None}, "sex is None, expected a list"),
+        (
+            pd.Categorical(["a", "a", None], categories=["a", "b"]),
+            r"'group' has one group only, 'a', in 3 rows \(1 unknown, nobody in 'b'\)",
+        ),
         (["a", "b"], "'group' has 2 entries, but there are 3 labels"),
         ({"sex": ["", None, "a"]}, r"'sex' has one group only, 'a', in 3 rows \(2 unknown\)"),
         ({"sex": [None, None, None]}, "'sex' has no known group"),

@@ -42,13 +42,28 @@ def test_numbers_and_missing_numbers_need_not_be_text():
     assert parse_group("sex").assign(frame).codes.tolist() == [0, -1, 1]
 
 
+@pytest.mark.parametrize(
+    ("rule", "cells", "codes"),
+    [
+        ("fst >= 4", [-1, 1, 5], [-1, 0, 1]),
+        ("fst bins 3", ["-1", "1", "", "5"], [-1, 0, -1, 1]),
+        ("fst", [-1.0, 1.0, np.nan, 5.0], [-1, 0, -1, 1]),
+        ("fst", ["-1", "1", "unknown", "-2"], [-1, 1, -1, 0]),
+        ("fst >= 4", ["-1", "1.5", "5"], [0, 0, 1]),  # measured, not coded: -1 is a number like any other
+        ("fst", ["-1", "a", "1"], [0, 2, 1]),
+    ],
+)
+def test_minus_one_is_unknown_among_whole_numbers(rule, cells, codes):
+    assert parse_group(rule).assign(pd.DataFrame({"fst": cells})).codes.tolist() == codes
+
+
 def test_large_thresholds_keep_their_digits():
     assert parse_group("cells >= 1234567.5").name == "cells >= 1234567.5"
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=40), st.integers(-50, 50))
 def test_the_four_signs_agree_about_every_number(values, edge):
-    frame = pd.DataFrame({"v": [*map(str, values), "-99", "99"]})
+    frame = pd.DataFrame({"v": [*map(str, values), "-99", "99", "0.5"]})  # with a half, -1 is a number too
     for sign, holds in [(">=", np.greater_equal), (">", np.greater), ("<", np.less), ("<=", np.less_equal)]:
         attribute = parse_group(f"v {sign} {edge}").assign(frame)
         code = attribute.groups.index(f"v {sign} {edge}")
@@ -76,7 +91,8 @@ def test_text_where_a_number_is_needed_is_counted_and_its_first_row_named():
     frame = pd.DataFrame({"age": ["12", "unknown", "abc", "70", "inf"]})
     message = (
         r"row 1,204 of 'metadata.csv': age is 'abc', but the group 'age >= 60' needs a number\.\n  2 rows are like this\. "
-        r".*unknown = \"exclude\",  or kept for training only with  unknown = \"train\""
+        r".*left out with  unknown = \"exclude\";  with  unknown = \"train\"  they are trained on and count in overall numbers, "
+        r"but in no group"
     )
     with pytest.raises(DataError, match=message):
         parse_group("age >= 60").assign(frame, rows=np.array([2, 3, 1204, 5, 6]), where="metadata.csv")

@@ -48,7 +48,7 @@ def test_defaults_written_out_do_not_change_the_digest():
 
 def test_a_list_is_a_grid():
     step = parse(shrink=[{"method": "fairprune", "ratio": [0.2, 0.3], "beta": [0.1, 0.5]}]).shrink[0]
-    assert step.candidates() == [
+    assert [{"ratio": c["ratio"], "beta": c["beta"]} for c in step.candidates()] == [
         {"ratio": 0.2, "beta": 0.1},
         {"ratio": 0.2, "beta": 0.5},
         {"ratio": 0.3, "beta": 0.1},

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from fairshrink.errors import ConfigError
 from fairshrink.metrics import uncertainty as module
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.metrics.gaps import gaps
-from fairshrink.metrics.uncertainty import uncertainty
+from fairshrink.metrics.uncertainty import check_whole, uncertainty
 from fairshrink.metrics.units import units_of_clusters, units_of_rows
 from oracles.floor import permuted_within
 
@@ -110,3 +112,15 @@ def test_a_statistic_that_vanishes_in_some_draws_uses_the_others():
 def test_settings_that_cannot_be_used(settings, text):
     with pytest.raises(ConfigError, match=text):
         uncertainty(units_of_rows(GroupCounts(np.ones((2, 2, 2), dtype=np.int64))), **settings)
+
+
+@pytest.mark.parametrize("value", ["10", 10.5, 10.0, None, True, np.float64(10), -1, 0])
+def test_a_setting_that_is_no_whole_number(value):
+    with pytest.raises(
+        ConfigError, match=rf"^n_boot is {re.escape(repr(value))}, expected a whole number of 1 or more"
+    ):
+        check_whole("n_boot", value, 1)
+
+
+def test_whole_numbers_of_any_kind_become_plain():
+    assert type(check_whole("seed", np.int64(3), 0)) is int

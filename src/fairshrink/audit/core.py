@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairshrink.audit.inputs import Coded, Codes, encode_clusters, encode_groups, encode_labels, first_few
+from fairshrink.audit.inputs import Coded, Codes, encode_clusters, encode_groups, encode_labels, first_few, quoted
 from fairshrink.audit.record import AttributeAudit, Audit, Gap, record
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.metrics.gaps import GAPS, check_convention, gaps, tpr_gaps
 from fairshrink.metrics.rates import accuracy, f1, fpr, precision, recall, tnr, tpr, worst_group_accuracy
-from fairshrink.metrics.uncertainty import Uncertainty, uncertainty
+from fairshrink.metrics.uncertainty import Uncertainty, check_whole, uncertainty
 from fairshrink.metrics.units import units_of_clusters, units_of_rows
 
 SCORES = {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1}
@@ -36,6 +36,7 @@ def audit(
         y_pred: Predicted classes, (N,), in the same form.
         sensitive_features: Group of each sample, (N,); or a dict or DataFrame of several attributes, whose
             intersection is audited too. None, NaN, "" and the integer -1 are unknown: counted and left out of groups.
+            The order of a Categorical's categories is kept; one that nobody is in is said in the attribute's notes.
         num_classes: Classes are 0 to num_classes - 1. None: the categories of y_true, or else the union of labels and
             predictions; a class that nobody has or gets is then not known of, and the audit says so.
         clusters: Lesion or patient of each sample, (N,): resampled and permuted as wholes.
@@ -45,9 +46,10 @@ def audit(
 
     Raises:
         DataError: Lengths differ, nothing there, missing labels, one group only, a class out of range.
-        ConfigError: convention, n_boot or seed cannot be used.
+        ConfigError: num_classes, convention, n_boot or seed cannot be used.
     """
     check_convention(convention)
+    n_boot, seed = check_whole("n_boot", n_boot, 1), check_whole("seed", seed, 0)
     true, pred, names = encode_labels(y_true, y_pred, num_classes)
     attributes = encode_groups(sensitive_features, true.size)
     cluster, alone = encode_clusters(clusters, true.size)
@@ -88,7 +90,7 @@ def _audit_attribute(
         average=record(of_groups.mean()),
         difference=record(of_groups.max() - of_groups.min()),
         unknown=int((attribute.codes < 0).sum()),
-        notes=tuple(_lacking(counts, attribute.names, classes, settings["convention"])),
+        notes=(*_empty(attribute), *_lacking(counts, attribute.names, classes, settings["convention"])),
     )
 
 
@@ -109,6 +111,10 @@ def _class_rates(
         }
         for k, name in enumerate(classes)
     }
+
+
+def _empty(attribute: Coded) -> list[str]:
+    return [f"nobody is in {first_few(quoted(attribute.empty))}: left out of the gaps."] if attribute.empty else []
 
 
 def _lacking(counts: GroupCounts, groups: tuple[str, ...], classes: tuple[str, ...], convention: str) -> list[str]:

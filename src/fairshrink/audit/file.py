@@ -94,7 +94,7 @@ def audit_file(request: AuditRequest) -> Audit:
     true, pred = _read_classes(request, frame, rows)
     attributes = {}
     for rule in rules:
-        column = rule.assign(_blank_minus_one(frame, rule.column), rows=rows, where=where)
+        column = rule.assign(frame, rows=rows, where=where)
         attributes[column.name] = pd.Categorical.from_codes(column.codes, categories=pd.Index(column.groups))
     return audit(
         true,
@@ -110,13 +110,14 @@ def audit_file(request: AuditRequest) -> Audit:
 def _read_classes(request: AuditRequest, frame: pd.DataFrame, rows: NDArray[np.int64]) -> tuple[Any, NDArray[Any]]:
     """Labels and predictions; the labels are categorical when the classes are declared."""
     where = f"'{request.predictions.name}'"
-    labels, names = _filled(frame, request.label, rows, where), _declared(request.classes)
+    names = _declared(request.classes)
+    labels = _filled(frame[request.label], names, rows, where)
     if request.prediction is None:
         columns = _probability_columns(frame, names, where)
         names = [column.removeprefix(PROBABILITY) for column in columns]
         pred = np.array(names, dtype=object)[_largest(frame[columns], rows, where)]
     else:
-        pred = _filled(frame, request.prediction, rows, where)
+        pred = _filled(frame[request.prediction], names, rows, where)
     if all(_is_whole(value) for value in {*labels, *pred, *names}):  # 1, 1.0 and 01 are one class
         labels, pred = (np.array([int(float(value)) for value in values]) for values in (labels, pred))
         names = [int(float(name)) for name in names]
@@ -136,13 +137,16 @@ def _declared(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def _filled(frame: pd.DataFrame, column: str, rows: NDArray[np.int64], where: str) -> NDArray[Any]:
-    values = frame[column].to_numpy(dtype=object)
-    empty = rows[values == ""]
+def _filled(column: pd.Series, names: list[str], rows: NDArray[np.int64], where: str) -> NDArray[Any]:
+    values = column.to_numpy(dtype=object)
+    # Writers of tables put "nan" where they had no value; "NA" and "None" can be classes.
+    nan = np.array([value.casefold() == "nan" and value not in names for value in values], dtype=bool)
+    empty = rows[nan | (values == "")]
     if empty.size:
+        also = " 'nan' is read as empty unless --classes names it." if nan.any() else ""
         raise DataError(
-            f"the column '{column}' of {where} is empty in {empty.size:,} of {values.size:,} rows: "
-            f"{first_few(empty.tolist())}. Fill them in, or leave these rows out of the file."
+            f"the column '{column.name}' of {where} is empty in {empty.size:,} of {values.size:,} rows: "
+            f"{first_few(empty.tolist())}.{also} Fill them in, or leave these rows out of the file."
         )
     return values
 
@@ -192,14 +196,6 @@ def _largest(frame: pd.DataFrame, rows: NDArray[np.int64], where: str) -> NDArra
             f"{off.size:,} rows are like this. Give the softmax of the logits, over all classes."
         )
     return table.argmax(1)
-
-
-def _blank_minus_one(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """-1 means unknown in a column of whole numbers, as in Fitzpatrick-17k."""
-    values = frame[column]
-    if not (values == "-1").any() or not all(value == "" or _is_whole(value) for value in values.unique()):
-        return frame
-    return frame.assign(**{column: values.where(values != "-1", "")})
 
 
 def _is_whole(text: Any) -> bool:

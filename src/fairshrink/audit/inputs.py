@@ -1,6 +1,6 @@
 """What `audit` takes, turned into codes: labels and predictions of any kind, groups, clusters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairshrink.errors import DataError
+from fairshrink.metrics.uncertainty import check_whole
 
 Codes = NDArray[np.int64]
 MOST_GROUPS = 100
@@ -22,11 +23,13 @@ class Coded:
         name: What the values are: an attribute's name.
         names: Their names; the order is the code.
         codes: (N,), -1 where unknown.
+        empty: Categories that were declared but nobody is in; they have no code.
     """
 
     name: str
     names: tuple[str, ...]
     codes: Codes
+    empty: tuple[str, ...] = ()
 
 
 def encode_labels(y_true: Any, y_pred: Any, num_classes: int | None) -> tuple[Codes, Codes, tuple[str, ...]]:
@@ -36,8 +39,10 @@ def encode_labels(y_true: Any, y_pred: Any, num_classes: int | None) -> tuple[Co
     everything that occurs in either, sorted.
 
     Raises:
+        ConfigError: num_classes is no whole number of 1 or more.
         DataError: Lengths differ, nothing there, missing values, text against numbers, a value that is no class.
     """
+    num_classes = None if num_classes is None else check_whole("num_classes", num_classes, 1)
     true, pred = _labels("y_true", y_true), _labels("y_pred", y_pred)
     if len(true) != len(pred):
         raise DataError(f"y_true has {len(true):,} entries and y_pred {len(pred):,}: they must be of the same rows.")
@@ -59,13 +64,14 @@ def encode_groups(sensitive_features: Any, rows: int) -> list[Coded]:
     """One attribute per column, and, for two or more, their intersection as one more, named "a & b".
 
     Raises:
-        DataError: A length differs from the labels', or an attribute has one group only.
+        DataError: There is no list of groups, a length differs from the labels', or an attribute has one group only.
     """
     if isinstance(sensitive_features, pd.DataFrame | Mapping):
         columns = {str(name): values for name, values in sensitive_features.items()}
         if len(columns) < len(sensitive_features.keys()):
             raise DataError(f"sensitive_features names a column twice: {first_few(list(sensitive_features.keys()))}.")
     else:
+        _check_list("sensitive_features", sensitive_features)
         name = sensitive_features.name if isinstance(sensitive_features, pd.Series) else None
         columns = {"group" if name is None else str(name): sensitive_features}
     if not columns:
@@ -119,6 +125,7 @@ def _column(name: str, values: Any) -> pd.Series:
     if isinstance(values, pd.Categorical):
         names = [*values.categories, None]  # code -1 is the last: missing
         return pd.Series([names[code] for code in values.codes.tolist()])
+    _check_list(name, values)
     try:
         table = values if isinstance(values, pd.Index) else np.asarray(values)
     except ValueError as error:  # rows of different lengths
@@ -129,6 +136,15 @@ def _column(name: str, values: Any) -> pd.Series:
         )
     # NumPy turns [1, "a"] and ["a", None] into text; pandas keeps what was given.
     return pd.Series(list(values) if table.dtype.kind in "USO" else table, dtype=None if len(table) else object)
+
+
+def _check_list(name: str, values: Any) -> None:
+    """Refuses what has no entries to look at: None, a single value, a set, a generator."""
+    single = values is None or np.isscalar(values)
+    if single or isinstance(values, Mapping | Set | Iterator):
+        came = repr(values) if single else f"of type {type(values).__name__}"
+        way_out = " Make it a list first: list(...)." if isinstance(values, Iterator) else ""
+        raise DataError(f"{name} is {came}, expected a list, an array or a column with one entry per row.{way_out}")
 
 
 def _missing(column: pd.Series) -> NDArray[np.bool_]:
@@ -147,7 +163,7 @@ def _same_kind(true: pd.Series, pred: pd.Series) -> None:
 
 
 def _declared(y_true: Any) -> list[Any] | None:
-    holder = y_true.array if isinstance(y_true, pd.Series) else y_true
+    holder = y_true.array if isinstance(y_true, pd.Series | pd.Index) else y_true
     return list(holder.categories) if isinstance(holder, pd.Categorical) else None
 
 
@@ -197,18 +213,19 @@ def _look_up(name: str, column: pd.Series, classes: pd.Index) -> Codes:
 def _encode_group(name: str, values: Any, rows: int) -> Coded:
     column = _column(name, values)
     _check_rows(name, column, rows)
-    missing = _missing(column)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        missing = missing | (column == -1).to_numpy(dtype=bool, na_value=False)
+    missing = _unknown(column)
     known = column[~missing]
     if pd.api.types.is_float_dtype(known.dtype) and (known % 1 == 0).all():
         known = known.astype(np.int64)  # a missing value had turned integers into floats
-    there = set(known)
-    found = [value for value in _declared(values) or _sorted(there) if value in there]
+    there, declared = set(known), _declared(values) or []
+    found = [value for value in declared or _sorted(there) if value in there]
+    none_in = _unknown(pd.Series(declared, dtype=None if declared else object))
+    empty = tuple(str(v) for v, unknown in zip(declared, none_in, strict=True) if not unknown and v not in there)
     if len(found) < 2:
         held = f"one group only, '{found[0]}'" if found else "no known group"
+        also = f", nobody in {first_few(quoted(empty))}" if empty else ""
         raise DataError(
-            f"'{name}' has {held}, in {rows:,} rows ({int(missing.sum()):,} unknown): a gap needs two groups."
+            f"'{name}' has {held}, in {rows:,} rows ({int(missing.sum()):,} unknown{also}): a gap needs two groups."
         )
     if len(found) > MOST_GROUPS:
         raise DataError(
@@ -217,7 +234,14 @@ def _encode_group(name: str, values: Any, rows: int) -> Coded:
         )
     codes = np.full(rows, -1, dtype=np.int64)
     codes[~missing] = _distinct(f"groups of '{name}'", found).get_indexer(pd.Index(known, dtype=object))
-    return Coded(name, tuple(str(value) for value in found), codes)
+    return Coded(name, tuple(str(value) for value in found), codes, empty)
+
+
+def _unknown(column: pd.Series) -> NDArray[np.bool_]:
+    missing = _missing(column)
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return missing
+    return missing | (column == -1).to_numpy(dtype=bool, na_value=False)
 
 
 def _intersect(attributes: list[Coded]) -> Coded:
@@ -240,6 +264,11 @@ def _check_rows(name: str, column: pd.Series, rows: int) -> None:
         raise DataError(
             f"'{name}' has {len(column):,} entries, but there are {rows:,} labels: they must be of the same rows."
         )
+
+
+def quoted(names: Iterable[str]) -> list[str]:
+    """Names in quotes, for a sentence."""
+    return [f"'{name}'" for name in names]
 
 
 def first_few(values: list[Any], most: int = 8) -> str:

@@ -53,7 +53,7 @@ class AttributeAudit:
         average: Mean of the groups' scores.
         difference: Largest minus smallest of the groups' scores.
         unknown: Rows whose group is unknown; they count in `overall` only.
-        notes: What a reader should know: classes that a group lacks.
+        notes: What a reader should know: groups that nobody is in, classes that a group lacks.
     """
 
     name: str

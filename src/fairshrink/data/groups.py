@@ -60,7 +60,7 @@ class GroupRule:
     edges: tuple[float, ...] = ()
 
     def assign(self, frame: pd.DataFrame, *, rows: NDArray[np.int64] | None = None, where: str = "") -> Attribute:
-        """The group of every row. Empty cells and 'unknown' are unknown (-1).
+        """The group of every row. Empty cells, 'unknown' and, among whole numbers only, -1 are unknown.
 
         Args:
             frame: The table, N rows.
@@ -73,7 +73,7 @@ class GroupRule:
         table = f"'{where}'" if where else "the table"
         need_column(self.column, frame.columns, table)
         cells = [_cell(value) for value in frame[self.column]]
-        known = np.array([cell.casefold() not in UNKNOWN for cell in cells], dtype=bool)
+        known = _known(cells)
         if self.kind == "column":
             groups, codes = self._by_value(cells, known)
         else:
@@ -98,8 +98,9 @@ class GroupRule:
             at = int(bad[0])
             raise DataError(
                 f"row {int(rows[at]):,} of {table}: {self.column} is '{cells[at]}', but the group '{self.name}' needs a "
-                f"number.\n  {len(bad):,} rows are like this. Correct them, or empty the cells: unknown values are left "
-                'out of the groups with  unknown = "exclude",  or kept for training only with  unknown = "train".'
+                f"number.\n  {len(bad):,} rows are like this. Correct them, or empty the cells: rows of unknown group are "
+                'left out with  unknown = "exclude";  with  unknown = "train"  they are trained on and count in overall '
+                "numbers, but in no group."
             )
         return numbers
 
@@ -171,6 +172,14 @@ def _edges(name: str, text: str) -> tuple[float, ...]:
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value).strip()
+
+
+def _known(cells: list[str]) -> NDArray[np.bool_]:
+    values = {cell: _number(cell) for cell in set(cells) if cell.casefold() not in UNKNOWN}
+    if all(number.is_integer() for number in values.values()):
+        # Data sets that code groups as whole numbers write -1 for unknown, as Fitzpatrick-17k does.
+        values = {cell: number for cell, number in values.items() if number != -1}
+    return np.array([cell in values for cell in cells], dtype=bool)
 
 
 def _number(text: str) -> float:

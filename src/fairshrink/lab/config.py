@@ -1,39 +1,25 @@
 """An experiment's settings: read from TOML, checked, written back in one canonical form."""
 
 import hashlib
-import inspect
-import itertools
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import Recipe
 from fairshrink.data.augment import check_augment
+from fairshrink.data.groups import parse_group
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
+from fairshrink.lab.grid import METHODS, combinations, not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.models.backbones import BACKBONES
+from fairshrink.train.loop import TrainSettings
 from fairshrink.train.objectives import find_objective
 
-
-class Method(NamedTuple):
-    """A method as an experiment may name it.
-
-    Attributes:
-        recipe: Its settings -> its parts.
-        by_group: Whether it is scored on equally many samples of each group, or on a plain draw from the training data.
-    """
-
-    recipe: Callable[..., Recipe]
-    by_group: bool
-
-
-METHODS = {"obd": Method(obd, by_group=False), "fairprune": Method(fairprune, by_group=True)}
 # What a source knows about itself, so that an experiment need not say it.
 SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
     "lesions": {"groups": ["tone"], "split_by": "image"},
@@ -117,6 +103,11 @@ class TrainingSettings(Settings):
     threads: Count = 2
     seed: Seed = 0
 
+    def loop(self, precision: str | None = None) -> TrainSettings:
+        """What the training loop is told; the precision may be another one, where the machine cannot do what was asked for."""
+        own = {name: getattr(self, name) for name in TrainSettings.__dataclass_fields__}
+        return TrainSettings(**own | {"precision": precision or self.precision})
+
 
 class ShrinkDefaults(Settings):
     """`[shrink_defaults]`: what holds for every shrink step that does not say otherwise."""
@@ -141,7 +132,7 @@ class ShrinkSettings(Settings):
 
     def candidates(self) -> list[dict[str, Any]]:
         """Every combination of the settings, in the order they were written."""
-        return [dict(zip(self.settings, values, strict=True)) for values in itertools.product(*self.settings.values())]
+        return combinations(self.settings)
 
     def recipe(self, candidate: dict[str, Any]) -> Recipe:
         """The method with one combination of settings."""
@@ -162,10 +153,17 @@ class Experiment(Settings):
     def _fill_steps(cls, given: Any) -> Any:
         if not isinstance(given, dict) or not isinstance(given.get("shrink"), (list, tuple)):
             return given
-        defaults = ShrinkDefaults.model_validate(given.get("shrink_defaults", {})).model_dump()
-        steps: list[Any] = []
-        for step in given["shrink"]:
-            steps.append(_normalised(step, steps, defaults) if isinstance(step, dict) else step)
+        try:
+            defaults = ShrinkDefaults.model_validate(given.get("shrink_defaults", {})).model_dump()
+        except ValidationError:
+            return given | {"shrink": ()}  # the table's own check names what is wrong in it
+        steps: list[dict[str, Any]] = []
+        own_keys = [key for key in ShrinkSettings.model_fields if key != "settings"]
+        for number, step in enumerate(given["shrink"]):
+            try:
+                steps.append(defaults | spelled_out(step, [before["name"] for before in steps], own_keys))
+            except ValueError as error:
+                raise ValueError(f"shrink.{number}: {error}") from error
         return given | {"shrink": steps}
 
     @model_validator(mode="after")
@@ -173,6 +171,9 @@ class Experiment(Settings):
         # A name that is wrong, or a ratio of 1.2, is found now, not after a night of training.
         find_objective(self.train.objective)
         check_augment(self.train.augment)
+        self.train.loop()
+        for text in self.data.groups:
+            parse_group(text)
         if self.model.backbone not in BACKBONES:
             raise ConfigError(
                 f"there is no backbone called '{self.model.backbone}'.{suggest(self.model.backbone, BACKBONES)}"
@@ -235,48 +236,10 @@ def _written(settings: Settings, *, exclude_defaults: bool = False) -> dict[str,
     """Settings as they stand in a TOML file: no None, method settings beside the step's own, single values unpacked."""
     written = settings.model_dump(mode="json", exclude_none=True, exclude_defaults=exclude_defaults)
     for step in written.get("shrink", []):
-        for key, values in step.pop("settings", {}).items():
+        own = step.pop("settings", {})
+        for key, values in (not_default(step["method"], own) if exclude_defaults else own).items():
             step[key] = values[0] if len(values) == 1 else values
     return written
-
-
-def _normalised(step: dict[str, Any], before: list[Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A [[shrink]] table with its name and parent filled in and the method's own settings checked and put aside."""
-    method = step.get("method")
-    if method not in METHODS:
-        raise ValueError(f"shrink.{len(before)}: there is no method called '{method}'.{suggest(str(method), METHODS)}")
-    parameters = inspect.signature(METHODS[method].recipe).parameters
-    own = {key: value for key, value in step.items() if key in ShrinkSettings.model_fields and key != "settings"}
-    unknown = sorted(set(step) - set(own) - set(parameters))
-    if unknown:
-        known = [*parameters, *(key for key in ShrinkSettings.model_fields if key != "settings")]
-        raise ValueError(f"shrink.{len(before)}: {method} has no setting '{unknown[0]}'.{suggest(unknown[0], known)}")
-    taken = {"train", *(earlier["name"] for earlier in before if isinstance(earlier, dict))}
-    name = own.get("name") or _free_name(method, taken)
-    if name in taken:
-        raise ValueError(f"shrink.{len(before)}: the name '{name}' is used twice. Give each step a name of its own.")
-    parent = own.get("parent") or (before[-1]["name"] if before else "train")
-    if parent not in taken:
-        raise ValueError(
-            f"shrink.{len(before)}: the parent '{parent}' is no earlier step.{suggest(parent, sorted(taken))}"
-        )
-    settings = {key: _values(key, step[key], parameters[key].annotation) for key in parameters if key in step}
-    return defaults | own | {"name": name, "parent": parent, "settings": settings}
-
-
-def _values(key: str, given: Any, annotation: Any) -> tuple[Any, ...]:
-    values = given if isinstance(given, list) else [given]
-    if not values:
-        raise ValueError(f"{key} is an empty list: give a value, or several for a grid.")
-    return tuple(
-        TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False)).validate_python(value) for value in values
-    )
-
-
-def _free_name(method: str, taken: set[str]) -> str:
-    return next(
-        name for name in itertools.chain([method], (f"{method}-{i}" for i in itertools.count(2))) if name not in taken
-    )
 
 
 def _in_words(problem: Any) -> str:

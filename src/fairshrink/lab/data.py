@@ -111,4 +111,25 @@ def _splits(settings: DataSettings, dataset: Dataset, beside: Path) -> NDArray[n
     for part, name in ((TRAIN, "train"), (VAL, "val"), (TEST, "test")):
         if empty := [fold for fold in range(len(splits)) if not (splits[fold] == part).any()]:
             raise DataError(f"the {name} part of fold {empty[0]} is empty. Give more samples, or fewer folds.")
+    _check_groups(dataset, splits)
     return splits
+
+
+def _check_groups(dataset: Dataset, splits: NDArray[np.int8]) -> None:
+    """Every group that is shrunk for is trained and validated on in every fold; every attribute has two groups to audit."""
+    first = dataset.attribute()
+    for fold, parts in enumerate(splits):
+        for part, name in ((TRAIN, "train"), (VAL, "val")):
+            there = set(first.codes[parts == part].tolist())
+            if lacking := [group for code, group in enumerate(first.groups) if code not in there]:
+                raise DataError(
+                    f"the {name} part of fold {fold} has no image of group '{lacking[0]}' ({first.name}). "
+                    "Give more images of it, fewer folds, or wider groups."
+                )
+    tested = (splits == TEST).any(axis=0)
+    for attribute in dataset.attributes.values():
+        if len(set(attribute.codes[tested & (attribute.codes >= 0)].tolist())) < 2:
+            raise DataError(
+                f"the test images have fewer than two groups of '{attribute.name}', so no gap can be measured. "
+                "Give more images, wider groups, or leave the attribute out."
+            )

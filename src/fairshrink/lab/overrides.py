@@ -23,17 +23,22 @@ def apply_override(given: dict[str, Any], override: str) -> None:
             f"--set is '{override}', but it needs the form section.key=value, such as --set train.epochs=3."
         )
     place: Any = given
-    for key in keys[:-1]:
+    for depth, key in enumerate(keys[:-1]):
+        _check_table(place, keys[: depth + 1], override)
         place = _item(place, key, override) if isinstance(place, list) else place.setdefault(key, {})
-    if not isinstance(place, (dict, list)):
-        raise ConfigError(
-            f"--set {override}: '{'.'.join(keys[:-1])}' is a value, not a table, so it has no '{keys[-1]}'."
-        )
+    _check_table(place, keys, override)
     if isinstance(place, list):
         _item(place, keys[-1], override)
         place[int(keys[-1])] = _value(text)
     else:
         place[keys[-1]] = _value(text)
+
+
+def _check_table(place: Any, keys: list[str], override: str) -> None:
+    if not isinstance(place, (dict, list)):
+        raise ConfigError(
+            f"--set {override}: '{'.'.join(keys[:-1])}' is a value, not a table, so it has no '{keys[-1]}'."
+        )
 
 
 def _item(place: list[Any], key: str, override: str) -> Any:

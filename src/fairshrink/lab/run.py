@@ -11,16 +11,17 @@ import torch
 
 from fairshrink.audit import audit
 from fairshrink.compress.units import compressible
-from fairshrink.errors import ConfigError
-from fairshrink.files import read_json, write_json, write_text
+from fairshrink.errors import ConfigError, StoreError
+from fairshrink.files import TEMPORARY, read_json, write_json, write_text
 from fairshrink.lab.config import Experiment, ShrinkSettings, load_experiment
 from fairshrink.lab.data import cache_folder, prepare
+from fairshrink.lab.grid import not_default
 from fairshrink.lab.observer import Observer, Quiet
-from fairshrink.lab.records import data_card, environment, now, safe_csv
+from fairshrink.lab.records import data_card, environment, now, read_safe_csv, safe_csv
 from fairshrink.lab.shrinking import shrink_fold
 from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
 from fairshrink.lab.training import first_layer_saliency, train_fold
-from fairshrink.lab.work import Work
+from fairshrink.lab.work import Work, check_favoured
 from fairshrink.models.checkpoint import read_weights
 from fairshrink.train.precision import usable
 
@@ -49,12 +50,15 @@ def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observ
     torch.set_num_threads(experiment.train.threads)
     began = time.perf_counter()
     place = environment(experiment.train.threads)
-    write_json(paths.environment, place)
+    before = read_json(paths.environment) if paths.environment.exists() else {}
+    place |= {"started": before.get("started", place["started"])}
+    write_json(paths.environment, place | {"seconds": before.get("seconds", 0.0)})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     prepared = prepare(experiment.data, beside or Path.cwd(), cache_folder(paths.store), observer)
-    write_json(paths.data, data_card(experiment, prepared))
+    write_json(paths.data, _same_data(paths.data, data_card(experiment, prepared)))
     precision = _precision(experiment.train.precision, device, observer)
     work = Work(experiment, prepared, paths, beside or Path.cwd(), observer, device, precision)
+    check_favoured(work)
     training = _stage(work, 0, "train")
     _do(work, training, lambda fold, folder: train_fold(work, fold, folder), _train_record)
     if not training.saliency.exists():
@@ -62,10 +66,9 @@ def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observ
     stages = {"train": training}
     for number, step in enumerate(experiment.shrink, start=1):
         stages[step.name] = _shrink(work, number, step, stages)
-    write_json(
-        paths.environment,
-        place | {"precision": precision, "finished": now(), "seconds": round(time.perf_counter() - began, 1)},
-    )
+    seconds = before.get("seconds", 0.0) + time.perf_counter() - began
+    took = {"precision": precision, "finished": now(), "seconds": round(seconds, 1)}
+    write_json(paths.environment, place | took)
     return paths
 
 
@@ -83,11 +86,25 @@ def claim(experiment: Experiment, out: Path) -> RunPaths:
                 f"'{paths.root}' holds the run of another experiment: {_differences(before, experiment)}.\n"
                 "  Give another folder with --out, or remove this one."
             )
-    elif paths.root.exists() and any(paths.root.iterdir()):
+    elif paths.root.exists() and any(not path.name.startswith(TEMPORARY) for path in paths.root.iterdir()):
         raise ConfigError(f"'{paths.root}' is not empty and no run folder. Give a new or empty folder with --out.")
     else:
         write_text(paths.config, experiment.text())
     return paths
+
+
+def _same_data(path: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """The data card, unless the folder holds results on other data.
+
+    Raises:
+        StoreError: Pixels, labels, groups or lesions are not those that the run began with.
+    """
+    if path.exists() and (before := read_json(path)["digest"]) != card["digest"]:
+        raise StoreError(
+            f"the data changed since this run began: their digest is {card['digest'][:12]}, and was {before[:12]}.\n"
+            "  Restore them, or give another folder with --out: results on two sets of data must not be mixed."
+        )
+    return card
 
 
 def _differences(before: Experiment, now: Experiment) -> str:
@@ -145,7 +162,7 @@ def _do(
     for number in folds:
         work.observer.say(f"{stage.root.name}: fold {number}" if stage.folds > 1 else stage.root.name)
         fold(number, stage.fold(number))
-    tables = [pd.read_csv(stage.fold(number).predictions, dtype=str, keep_default_na=False) for number in folds]
+    tables = [read_safe_csv(stage.fold(number).predictions) for number in folds]
     table = pd.concat(tables, ignore_index=True)
     write_text(stage.predictions, safe_csv(table))
     write_json(stage.audit, _audit(work, table))
@@ -154,10 +171,11 @@ def _do(
 
 def _audit(work: Work, table: pd.DataFrame) -> dict[str, Any]:
     dataset = work.prepared.dataset
+    groups = {name: pd.Categorical(table[name], categories=list(a.groups)) for name, a in dataset.attributes.items()}
     return audit(
         pd.Categorical(table["label"], categories=list(dataset.classes)),
         pd.Categorical(table["prediction"], categories=list(dataset.classes)),
-        table[list(dataset.attributes)],
+        pd.DataFrame(groups),
         clusters=table.get("cluster"),
         seed=work.experiment.data.seed,
     ).to_dict()
@@ -194,7 +212,7 @@ def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training
         "method": step.method,
         "title": TITLES[step.method] + step.name.removeprefix(step.method).replace("-", " "),
         "parent": step.parent,
-        "params": step.settings,
+        "params": not_default(step.method, step.settings),
         "samples": step.samples,
         "rule": step.choose if len(step.candidates()) > 1 else None,
         "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],

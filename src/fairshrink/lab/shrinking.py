@@ -8,7 +8,8 @@ from fairshrink.compress.stopping import Step
 from fairshrink.data.splits import VAL
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.choose import Candidate, choose, mean_f1
-from fairshrink.lab.config import METHODS, ShrinkSettings
+from fairshrink.lab.config import ShrinkSettings
+from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.store import FoldPaths
@@ -34,7 +35,7 @@ def shrink_fold(work: Work, fold: int, step: ShrinkSettings, folders: tuple[Fold
             if not folder.candidate(number).result.exists():
                 work.observer.advance(f"{step.name}, fold {fold}", number, len(candidates))
                 shrunk = _shrunk(work, fold, (step, candidate), (parent, training))
-                _keep(work, folder.candidate(number), shrunk, candidate)
+                _keep(work, folder.candidate(number), shrunk, (step, candidate))
         _take_best(work, fold, step, folder)
     shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
     predict_fold(work, fold, folder)
@@ -49,9 +50,7 @@ def _shrunk(
     rows = scoring_rows(work, fold, step.samples, METHODS[step.method].by_group)
     val = work.loader(work.prepared.rows(fold, VAL))
     data = Splits(work.loader(rows, batch_size=SCORING_BATCH), val, [])
-    said = ", ".join(
-        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in candidate.items()
-    )
+    said = in_words(step, candidate)
 
     def tell(done: Step) -> None:
         gaps = ", ".join(f"{name} {value:.3f}" for name, value in done.gaps.items())
@@ -70,11 +69,26 @@ def _shrunk(
     )
 
 
-def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, candidate: dict[str, Any]) -> None:
+def told(step: ShrinkSettings, candidate: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a candidate that the experiment chose; the rest are the method's defaults."""
+    return {key: candidate[key] for key in not_default(step.method, step.settings)}
+
+
+def in_words(step: ShrinkSettings, candidate: dict[str, Any]) -> str:
+    """The same as text."""
+    chosen = told(step, candidate).items()
+    return (
+        ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in chosen)
+        or "as it is"
+    )
+
+
+def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, what: tuple[ShrinkSettings, dict[str, Any]]) -> None:
+    step, candidate = what
     work.save(folder, shrunk.model)
     save_frozen(folder.frozen, shrunk.frozen)
     record = {
-        "params": candidate,
+        "params": told(step, candidate),
         "stopped": shrunk.stopped,
         "steps": [step_record(step, work.groups) for step in (shrunk.start, *shrunk.steps)],
     }
@@ -102,5 +116,5 @@ def _take_best(work: Work, fold: int, step: ShrinkSettings, folder: FoldPaths) -
     save_frozen(folder.frozen, frozen)
     write_json(folder.result, {"chosen": best, "candidates": table, "runs": records})
     if len(records) > 1:
-        said = ", ".join(f"{key} {value}" for key, value in records[best]["params"].items())
+        said = in_words(step, step.candidates()[best])
         work.observer.say(f"fold {fold}: {step.name}: {step.choose} chose {said} of {len(records)} candidates")

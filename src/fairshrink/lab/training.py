@@ -1,5 +1,6 @@
 """Training one fold's model, or taking the user's own."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
 from fairshrink.data.loader import Loader
 from fairshrink.data.splits import TRAIN, VAL
-from fairshrink.errors import ModelError
-from fairshrink.files import write_json
+from fairshrink.errors import ModelError, StoreError
+from fairshrink.files import read_json, write_json
 from fairshrink.lab.data import find
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, write_lines
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.metrics.counts import GroupCounts
-from fairshrink.models.checkpoint import load_into, read_meta, read_weights
-from fairshrink.train.loop import TrainSettings, fit
+from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
+from fairshrink.train.loop import fit
 from fairshrink.train.objectives import find_objective
 
 SCORING_BATCH = 64
@@ -27,6 +28,8 @@ SCORING_BATCH = 64
 
 def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
     """Train the model of one fold, or take the user's checkpoint; then predict its test part."""
+    if folder.result.exists() and work.experiment.model.checkpoint:
+        _check_same(_checkpoint(work), read_json(folder.result).get("checkpoint"))
     if not folder.model.exists():
         model = _from_checkpoint(work) if work.experiment.model.checkpoint else _trained(work, fold, folder)
         work.save(folder, model)
@@ -36,7 +39,10 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
         counts = work.counts(model, work.prepared.rows(fold, VAL))
         favoured, measured = _unprivileged(work, counts)
         by_group = {name: row["f1"] for name, row in scores(counts.counts, work.groups).items()}
-        write_json(folder.result, {"fold": fold, "group": work.groups[favoured], "measured": measured, "f1": by_group})
+        record = {"fold": fold, "group": work.groups[favoured], "measured": measured, "f1": by_group}
+        if work.experiment.model.checkpoint:
+            record["checkpoint"] = file_digest(_checkpoint(work))
+        write_json(folder.result, record)
         how = "measured: lowest macro F1 on validation" if measured else "as the experiment says"
         values = ", ".join(f"{name} {value:.3f}" for name, value in by_group.items())
         work.observer.say(f"fold {fold}: unprivileged group '{work.groups[favoured]}' ({how}; {values})")
@@ -44,23 +50,52 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
 
 
 def _from_checkpoint(work: Work) -> nn.Module:
-    path = find(str(work.experiment.model.checkpoint), work.beside, work.experiment.data.source)
+    path = _checkpoint(work)
     model = work.new_model()
     load_into(model, read_weights(path))
     _check_classes(path, work.prepared.dataset.classes)
     return model
 
 
+def _checkpoint(work: Work) -> Path:
+    return find(str(work.experiment.model.checkpoint), work.beside, work.experiment.data.source)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_same(path: Path, before: str | None) -> None:
+    if file_digest(path) != before:
+        raise StoreError(
+            f"the checkpoint '{path}' is not the one that this run began with.\n"
+            "  Restore it, or give another folder with --out: results of two models must not be mixed."
+        )
+
+
 def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
     """A checkpoint of ours knows its classes: those of the data must be the same, in the same order."""
-    if not path.with_suffix(".json").exists():
+    own = _own_classes(path.with_suffix(".json"))
+    if own is None:
         return
-    own = read_meta(path).get("classes", list(classes))
     if own != list(classes):
         raise ModelError(
             f"the checkpoint '{path}' was trained for the classes {', '.join(own)}, but the data have {', '.join(classes)}.\n"
             "  The outputs would be read as the wrong classes: give the data the checkpoint's classes, or train a new model."
         )
+
+
+def _own_classes(path: Path) -> list[str] | None:
+    """The classes in a JSON file that fairshrink wrote; None where there is no such file, or it is the user's own."""
+    try:
+        meta = read_json(path)
+    except StoreError:
+        return None
+    if not isinstance(meta, dict) or DIGEST not in meta or not isinstance(meta.get("classes"), list):
+        return None
+    return [str(name) for name in meta["classes"]]
 
 
 def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
@@ -85,11 +120,10 @@ def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
         what = f"training, fold {fold}, loss {loss:.3f}"
         work.observer.advance(what, epoch * batches + batch, settings.epochs * batches)
 
-    own = {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
     history = fit(
         model,
         loader,
-        TrainSettings(**own | {"precision": work.precision}),
+        settings.loop(work.precision),
         num_groups=len(work.groups),
         objective=find_objective(settings.objective),
         state_file=folder.state,

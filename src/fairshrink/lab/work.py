@@ -98,6 +98,18 @@ def group_code(work: Work, name: str) -> int:
     return work.groups.index(name)
 
 
+def check_favoured(work: Work) -> None:
+    """Find a group that the experiment names wrongly before anything is trained.
+
+    Raises:
+        ConfigError: There is no such group.
+    """
+    settings = work.experiment
+    for name in (settings.shrink_defaults.unprivileged, *(step.unprivileged for step in settings.shrink)):
+        if name != "auto":
+            group_code(work, name)
+
+
 def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray[np.int64]:
     """Training samples that a method is scored on, the same for every method with the same draw.
 

@@ -6,6 +6,7 @@ same numbers whatever else is computed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -60,11 +61,10 @@ def uncertainty(units: Units, *, convention: str = "strict", n_boot: int = 1000,
         seed: Keys the draws.
 
     Raises:
-        ConfigError: n_boot is below 1 or seed below 0, or the convention is unknown.
+        ConfigError: n_boot or seed is no whole number, n_boot is below 1 or seed below 0, or the convention is unknown.
     """
     check_convention(convention)
-    _check_at_least("n_boot", n_boot, 1)
-    _check_at_least("seed", seed, 0)
+    n_boot, seed = check_whole("n_boot", n_boot, 1), check_whole("seed", seed, 0)
     value = statistics(units.margins(units.counts), convention)
     null = _resample(lambda rng, n: draw_permuted(units, rng, n), units, convention, (n_boot, seed, _NULL))
     plain = _error(kind_rates(units), units, convention, (n_boot, seed, _AS_IS))
@@ -82,6 +82,17 @@ def uncertainty(units: Units, *, convention: str = "strict", n_boot: int = 1000,
         null_mean=blank + _mean(null),
         null_high=blank + null_high,
     )
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """The setting as a plain integer.
+
+    Raises:
+        ConfigError: It is no whole number (3.0, "3" and True are none), or below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f"{name} is {value!r}, expected a whole number of {least} or more.")
+    return int(value)
 
 
 def _resample(
@@ -117,8 +128,3 @@ def _quantile(draws: np.ndarray, at: float, method: Literal["linear", "higher"] 
         there = draws[~np.isnan(draws[:, column]), column]
         out[column] = np.quantile(there, at, method=method) if there.size else np.nan
     return out
-
-
-def _check_at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigError(f"{name} is {value}, expected a whole number of {least} or more.")

@@ -1,0 +1,101 @@
+"""A [[shrink]] table as the user wrote it -> the method's own settings, each a tuple of values: a list makes a grid."""
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fairshrink.compress.methods import fairprune, obd
+from fairshrink.compress.recipe import Recipe
+from fairshrink.errors import suggest
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Method(NamedTuple):
+    """A method as an experiment may name it.
+
+    Attributes:
+        recipe: Its settings -> its parts.
+        by_group: Whether it is scored on equally many samples of each group, or on the groups' shares of the training data.
+    """
+
+    recipe: Callable[..., Recipe]
+    by_group: bool
+
+
+METHODS = {"obd": Method(obd, by_group=False), "fairprune": Method(fairprune, by_group=True)}
+
+
+def spelled_out(step: Any, earlier: Iterable[str], own_keys: Iterable[str]) -> dict[str, Any]:
+    """A step with its name, its parent and every setting of its method filled in.
+
+    Args:
+        step: The table as it was written.
+        earlier: Names of the steps before it, in order.
+        own_keys: Keys that every step has, whatever its method.
+
+    Raises:
+        ValueError: Anything that cannot be used, in words that name the key; pydantic makes it part of its list.
+    """
+    if not isinstance(step, dict):
+        raise ValueError(f"it is {step!r}, but a table [[shrink]] with a method is expected.")
+    method = step.get("method")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"there is no method called {method!r}.{suggest(str(method), METHODS)}")
+    parameters = inspect.signature(METHODS[method].recipe).parameters
+    own = {key: value for key, value in step.items() if key in own_keys}
+    unknown = sorted(set(step) - set(own) - set(parameters))
+    if unknown:
+        raise ValueError(f"{method} has no setting '{unknown[0]}'.{suggest(unknown[0], [*parameters, *own_keys])}")
+    earlier = ["train", *earlier]
+    name = own.get("name", _free_name(method, earlier))
+    _check_name(name, earlier)
+    parent = own.get("parent", earlier[-1])
+    if parent not in earlier:
+        raise ValueError(f"the parent {parent!r} is no earlier step.{suggest(str(parent), earlier)}")
+    given = {key: step.get(key, parameter.default) for key, parameter in parameters.items()}
+    settings = {
+        key: _values(key, value, parameters[key].annotation) for key, value in given.items() if value is not None
+    }
+    return own | {"name": name, "parent": parent, "settings": settings}
+
+
+def not_default(method: str, settings: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """The settings that differ from what the method does by itself."""
+    parameters = inspect.signature(METHODS[method].recipe).parameters
+    return {key: values for key, values in settings.items() if tuple(values) != (parameters[key].default,)}
+
+
+def combinations(settings: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Every combination of the values, the last setting changing fastest."""
+    return [dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())]
+
+
+def _check_name(name: Any, earlier: list[str]) -> None:
+    # It becomes a folder's name.
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(
+            f"the name {name!r} cannot name a folder: give letters, digits, '-', '_' and '.', such as \"obd-2\"."
+        )
+    if name in earlier:
+        raise ValueError(f"the name '{name}' is used twice. Give each step a name of its own.")
+
+
+def _values(key: str, given: Any, annotation: Any) -> tuple[Any, ...]:
+    values = given if isinstance(given, (list, tuple)) else [given]
+    if not values:
+        raise ValueError(f"{key} is an empty list: give a value, or several for a grid.")
+    adapter = TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+    try:
+        return tuple(adapter.validate_python(value) for value in values)
+    except ValidationError as error:
+        raise ValueError(f"{key} is {given!r}: {error.errors()[0]['msg']}.") from error
+
+
+def _free_name(method: str, taken: Iterable[str]) -> str:
+    numbered = (f"{method}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([method], numbered) if name not in taken)
