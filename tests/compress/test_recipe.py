@@ -155,3 +155,63 @@ def test_one_group_only_is_refused():
 def test_a_group_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="unprivileged is 2, but the groups of the data are 0 to 1"):
         compress(toy_model(), toy_splits(), obd(0.1), unprivileged=2)
+
+
+class Views(torch.nn.Module):
+    """A network as many users write them: view() needs contiguous memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = torch.nn.Conv2d(2, 3, 3, padding=1), torch.nn.Linear(48, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).relu().view(-1, 48))
+
+
+def test_a_users_network_that_calls_view():
+    assert zeros(compress(Views(), toy_splits(), fairprune(0.2)).model) == round(0.2 * (2 * 3 * 9 + 48 * 3))
+
+
+def test_a_model_in_float64_takes_float32_images():
+    assert zeros(compress(toy_model().double(), toy_splits(), obd(0.2)).model) == round(0.2 * TOTAL)
+
+
+def test_norm_parameters_in_a_record_do_not_count_towards_the_ratio():
+    norm = Frozen().fix({"1.weight": torch.tensor([True, False, False, False])}, {"1.weight": torch.zeros(4)})
+    done = compress(toy_model(), toy_splits(), obd(0.2), frozen=norm)
+    assert done.steps[-1].fixed == round(0.2 * TOTAL)
+    assert done.model[1].weight[0] == 0
+
+
+def unchecked(train: object, val: object) -> Splits:
+    """Splits as a program without type checks makes them; in the tests they would be refused at once."""
+    splits = object.__new__(Splits)
+    for name, batches in (("train", train), ("val", val), ("test", [])):
+        object.__setattr__(splits, name, batches)
+    return splits
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        (None, "the train batches are None, but a list or a loader"),
+        ([(1, 2, 3)], r"batch 0 is a tuple, but a GroupBatch\(x, y, g\) is expected"),
+        ([GroupBatch(torch.zeros(2, 2, 4, 4), torch.zeros(2, 1), torch.zeros(2))], r"classes of shape \(2, 1\)"),
+    ],
+)
+def test_batches_that_are_none(batches, message):
+    with pytest.raises(DataError, match=message):
+        compress(toy_model(), unchecked(batches, toy_batches()), obd(0.1))
+
+
+def test_a_model_that_returns_no_logits():
+    class Named(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = toy_model()
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": self.inner(x)}
+
+    with pytest.raises(ModelError, match=r"returned a dict, but logits \(N, C\) are expected"):
+        compress(Named(), toy_splits(), obd(0.1))

@@ -41,6 +41,14 @@ def test_the_text_reads_back_as_the_same_experiment():
     assert again.digest() == experiment.digest()
 
 
+def test_the_methods_own_defaults_are_written_out_and_do_not_change_the_digest():
+    experiment = parse(shrink=[{"method": "fairprune"}])
+    written = tomllib.loads(experiment.text())["shrink"][0]
+    assert (written["ratio"], written["step"], written["metric"]) == (0.35, 0.05, "eopp1")
+    assert parse(shrink=[{"method": "fairprune", "ratio": 0.35}]).digest() == experiment.digest()
+    assert parse(shrink=[{"method": "fairprune", "ratio": 0.36}]).digest() != experiment.digest()
+
+
 def test_defaults_written_out_do_not_change_the_digest():
     assert parse(train={"epochs": 12}).digest() == parse().digest()
     assert parse(train={"epochs": 13}).digest() != parse().digest()
@@ -90,6 +98,20 @@ def test_steps_take_the_defaults_unless_they_say_otherwise():
         ({"model": {"backbone": "resnet81"}}, r"no backbone called 'resnet81'. Did you mean 'resnet18'\?"),
         ({"train": {"objective": "em"}}, r"no objective called 'em'. Did you mean 'erm'\?"),
         ({"train": {"augment": ["flop"]}}, r"Did you mean 'flip'\?"),
+        ({"train": {"momentum": 0.0}}, "nesterov is true, but momentum is 0"),
+        ({"data": {"source": "lesions", "groups": ["age => 60"]}}, "age => 60"),
+        (
+            {"shrink_defaults": {"sampels": 3}, "shrink": [{"method": "obd"}]},
+            r"'shrink_defaults.sampels'. Did you mean 'samples'\?",
+        ),
+        ({"shrink": ["obd"]}, r"shrink.0: it is 'obd', but a table"),
+        ({"shrink": [{"method": ["obd"]}]}, r"shrink.0: there is no method called \['obd'\]"),
+        (
+            {"shrink": [{"method": "obd"}, {"method": "obd", "ratio": "abc"}]},
+            "shrink.1: ratio is 'abc': Input should be a valid number",
+        ),
+        ({"shrink": [{"method": "obd", "name": "../../evil"}]}, "shrink.0: the name '../../evil' cannot name a folder"),
+        ({"shrink": [{"method": "obd", "name": ["a"]}]}, r"the name \['a'\] cannot name a folder"),
         ({"shrink": [{"method": "fairprun"}]}, r"no method called 'fairprun'. Did you mean 'fairprune'\?"),
         ({"shrink": [{"method": "fairprune", "bta": 1}]}, r"fairprune has no setting 'bta'. Did you mean 'beta'\?"),
         ({"shrink": [{"method": "obd", "beta": 1}]}, "obd has no setting 'beta'"),

@@ -34,6 +34,7 @@ def test_a_whole_item_of_a_list():
         ("train.lr", "needs the form section.key=value"),
         ("=3", "needs the form section.key=value"),
         ("train.lr.x=3", "'train.lr' is a value, not a table, so it has no 'x'"),
+        ("train.lr.x.y=3", "'train.lr' is a value, not a table, so it has no 'x'"),
         ("shrink.1.ratio=3", "there are 1 items, numbered from 0; '1' is none of them"),
         ("shrink.x=3", "'x' is none of them"),
     ],

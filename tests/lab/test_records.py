@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fairshrink.compress.stopping import Step
-from fairshrink.lab.records import read_step, safe_csv, scores, step_record
+from fairshrink.lab.records import read_safe_csv, read_step, safe_csv, scores, step_record
 from fairshrink.metrics.counts import GroupCounts
 
 COUNTS = GroupCounts(np.array([[[8, 2], [5, 5]], [[6, 4], [5, 5]]]))
@@ -30,3 +30,9 @@ def test_no_cell_begins_as_a_formula(start):
     text = safe_csv(pd.DataFrame({"id": [f"{start}cmd()"], "n": [-1.5]}))
     assert f"'{start}cmd()" in text
     assert text.endswith(",-1.5\n")
+
+
+def test_guarded_cells_come_back_as_they_were(tmp_path):
+    cells = ["+", "-1", "=a", "'quoted", "plain", "", "nan"]
+    (tmp_path / "x.csv").write_text(safe_csv(pd.DataFrame({"label": cells})))
+    assert read_safe_csv(tmp_path / "x.csv")["label"].tolist() == cells

@@ -1,12 +1,15 @@
 import json
+import shutil
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
-from fairshrink.errors import ConfigError, ModelError
+from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
@@ -143,6 +146,71 @@ def test_a_checkpoint_for_other_classes_is_refused(done, tmp_path):
     write_json(tmp_path / "model.json", meta | {"classes": meta["classes"][::-1]})
     with pytest.raises(ModelError, match="was trained for the classes angioma-like, .* but the data have naevus-like"):
         run(tiny(model={"checkpoint": str(tmp_path / "model.safetensors")}), tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"classes": 7}', "not JSON"])
+def test_a_json_of_the_users_own_beside_a_checkpoint_is_not_ours(done, tmp_path, text):
+    weights = (done.root / "stages" / "00-train" / "model.safetensors").read_bytes()
+    (tmp_path / "mine.safetensors").write_bytes(weights)
+    (tmp_path / "mine.json").write_text(text)
+    paths = run(tiny(model={"checkpoint": str(tmp_path / "mine.safetensors")}, shrink=[]), tmp_path / "run")
+    assert (paths.root / "stages" / "00-train" / "stage.json").exists()
+
+
+def test_another_checkpoint_may_not_take_the_place_of_the_first(done, tmp_path):
+    weights = (done.root / "stages" / "00-train" / "model.safetensors").read_bytes()
+    other = (done.root / "stages" / "01-obd" / "model.safetensors").read_bytes()
+    checkpoint = tmp_path / "mine.safetensors"
+    checkpoint.write_bytes(weights)
+    experiment = tiny(model={"checkpoint": str(checkpoint)}, shrink=[])
+    stage = run(experiment, tmp_path / "run").root / "stages" / "00-train"
+    (stage / "stage.json").unlink()
+    checkpoint.write_bytes(other)
+    with pytest.raises(StoreError, match="is not the one that this run began with"):
+        run(experiment, tmp_path / "run")
+
+
+def test_data_that_changed_stop_the_run(done, tmp_path):
+    shutil.copytree(done.root, tmp_path / "run")
+    card = read_json(tmp_path / "run" / "data.json")
+    write_json(tmp_path / "run" / "data.json", card | {"digest": "0" * 64})
+    with pytest.raises(StoreError, match="the data changed since this run began"):
+        run(tiny(), tmp_path / "run")
+
+
+def test_a_leftover_of_the_very_first_write_does_not_block_the_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".tmp-12345678-config.toml").write_text("[da")
+    assert run(tiny(train={"epochs": 1}, shrink=[]), tmp_path / "run").config.exists()
+
+
+def test_time_is_added_up_over_sessions(done, tmp_path):
+    shutil.copytree(done.root, tmp_path / "run")
+    before = read_json(tmp_path / "run" / "environment.json")
+    run(tiny(), tmp_path / "run")
+    after = read_json(tmp_path / "run" / "environment.json")
+    assert after["started"] == before["started"]
+    assert after["seconds"] >= before["seconds"]
+
+
+def test_classes_and_groups_that_look_like_formulas(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    rows = []
+    for number in range(120):
+        name, label, group = f"i{number:03d}", "+-"[number % 2], ("=a", "@b")[number // 2 % 2]
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "images" / f"{name}.png")
+        rows.append((name, label, group))
+    pd.DataFrame(rows, columns=["image", "label", "tone"]).to_csv(tmp_path / "table.csv", index=False)
+    data = {
+        "source": "table",
+        "images": str(tmp_path / "images"),
+        "metadata": str(tmp_path / "table.csv"),
+        "groups": ["tone"],
+    }
+    paths = run(tiny(data=data, train={"epochs": 1}, shrink=[]), tmp_path / "run")
+    audit = read_json(paths.root / "stages" / "00-train" / "audit.json")
+    assert set(audit["attributes"]["tone"]["groups"]) == {"=a", "@b"}
 
 
 def test_a_precision_that_the_machine_has_not_is_said_once(tmp_path, monkeypatch):

@@ -52,12 +52,9 @@ def test_weights_that_are_not_the_ones_of_the_json_are_refused(tmp_path, model):
     save_file(model.state_dict(), path)
     with pytest.raises(ModelError, match=r"not the ones that 'model\.json' was written for"):
         read_weights(path)
-    path.with_suffix(".json").write_text("{")
-    with pytest.raises(StoreError, match=r"model\.json' is not a JSON file"):
-        read_weights(path)
 
 
-@pytest.mark.parametrize("beside", ['{"note": "of the user"}', "[1]"])
+@pytest.mark.parametrize("beside", ['{"note": "of the user"}', "[1]", "{"])
 def test_a_json_file_of_somebody_else_is_left_alone(tmp_path, model, beside):
     save_file(model.state_dict(), tmp_path / "mine.safetensors")
     (tmp_path / "mine.json").write_text(beside)

@@ -45,9 +45,9 @@ class Favour:
     beta: float
 
     def __post_init__(self) -> None:
-        if not self.beta >= 0:
+        if not isinstance(self.beta, (int, float)) or not self.beta >= 0:
             raise ConfigError(
-                f"beta is {self.beta}, but it weighs what the privileged group loses: give 0 or more (the paper: 0.2 to 0.33)."
+                f"beta is {self.beta!r}, but it weighs what the privileged group loses: give 0 or more (the paper: 0.2 to 0.33)."
             )
 
     def __call__(self, sizes: Int[Tensor, "G"], unprivileged: int) -> Float[Tensor, "G"]:

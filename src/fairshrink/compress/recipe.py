@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from fairshrink.compress.stopping import Step, StopRule, never
 from fairshrink.compress.units import compressible
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.maths.codebooks import Codebook
+from fairshrink.maths.samples import check_parts
 from fairshrink.maths.select import lowest
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.metrics.counts import GroupCounts, count
@@ -106,25 +107,32 @@ def compress(
     weights, steps, stopped = compressible(model), [], None
     frozen.apply_(model)
     total = sum(w.numel() for w in weights.values())
-    start = Step(frozen.count() / total, frozen.count(), total, 0.0, _measure(model, data.val, task, num_groups))
+    fixed = _fixed(frozen, weights)
+    start = Step(fixed / total, fixed, total, 0.0, _measure(model, data.val, task, num_groups))
     favoured = unprivileged if unprivileged is not None else weakest_group(start.counts)
     _check_group(favoured, num_groups)
     codebook = recipe.codebook.fit({name: w.detach() for name, w in weights.items()})
     for ratio in _ahead(recipe.schedule(), start):
         began = time.perf_counter()
         scores = recipe.criterion(model, task, data.train, Context(num_groups, favoured, frozen, codebook, seed))
-        chosen = lowest(scores, round(ratio * total) - frozen.count(), taken=frozen.mask)
+        taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
+        chosen = lowest(scores, round(ratio * total) - _fixed(frozen, weights), taken=taken)
         frozen = frozen.fix(chosen, {name: codebook(weights[name].detach()) for name in chosen})
         frozen.apply_(model)
         if recipe.recover is not None:
             recipe.recover(model, data, frozen)
             frozen.apply_(model)
         counts = _measure(model, data.val, task, num_groups)
-        steps.append(Step(ratio, frozen.count(), total, time.perf_counter() - began, counts))
+        steps.append(Step(ratio, _fixed(frozen, weights), total, time.perf_counter() - began, counts))
         on_step(steps[-1])
         if stopped := recipe.stop(steps):
             break
     return Compressed(model, frozen, tuple(steps), start, favoured, unprivileged is None, stopped)
+
+
+def _fixed(frozen: Frozen, weights: Mapping[str, nn.Parameter]) -> int:
+    """How many of the weights are fixed; norm parameters of removed channels are in the record, but not in the ratio."""
+    return sum(int(mask.sum()) for name, mask in frozen.mask.items() if name in weights)
 
 
 def weakest_group(counts: GroupCounts) -> int:
@@ -162,12 +170,18 @@ def _num_groups(data: Splits) -> int:
     A validation set that lacks a group of the scoring data must not make that group vanish, nor the reverse.
     """
     for name, batches in (("train", data.train), ("val", data.val)):
+        if not isinstance(batches, Iterable):
+            raise DataError(f"the {name} batches are {batches!r}, but a list or a loader of GroupBatches is expected.")
         if iter(batches) is batches:
             raise DataError(
                 f"the {name} batches are a generator, which is empty after one pass, but every step needs a pass. "
                 "Give a list or a loader."
             )
-    largest = max((int(b.g.max()) for batches in (data.train, data.val) for b in batches if b.g.numel()), default=-1)
+    largest = -1
+    for batches in (data.train, data.val):
+        for number, batch in enumerate(batches):
+            check_parts(number, batch)
+            largest = max(largest, int(batch.g.max()) if batch.g.numel() else -1)
     if largest < 1:
         raise DataError(
             f"the data hold {largest + 1} group(s), but a gap needs two. Give each sample its group in g: 0, 1, ..., "
@@ -177,9 +191,9 @@ def _num_groups(data: Splits) -> int:
 
 
 def _check_group(group: int, num_groups: int) -> None:
-    if not 0 <= group < num_groups:
+    if not isinstance(group, int) or not 0 <= group < num_groups:
         raise ConfigError(
-            f"unprivileged is {group}, but the groups of the data are 0 to {num_groups - 1}. Give one of them."
+            f"unprivileged is {group!r}, but the groups of the data are 0 to {num_groups - 1}. Give one of them."
         )
 
 

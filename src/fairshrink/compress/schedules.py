@@ -16,11 +16,11 @@ class Linear:
     step: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ratio <= 1:
-            raise ConfigError(f"ratio is {self.ratio}, but it is a share of the weights: give a number from 0 to 1.")
-        if not self.step > 0:
+        if not isinstance(self.ratio, (int, float)) or not 0 <= self.ratio <= 1:
+            raise ConfigError(f"ratio is {self.ratio!r}, but it is a share of the weights: give a number from 0 to 1.")
+        if not isinstance(self.step, (int, float)) or not self.step > 0:
             raise ConfigError(
-                f"step is {self.step}, but each step must fix something: give a number above 0, such as 0.05."
+                f"step is {self.step!r}, but each step must fix something: give a number above 0, such as 0.05."
             )
 
     def __call__(self) -> Iterable[float]:

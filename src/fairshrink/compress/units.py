@@ -11,7 +11,8 @@ def compressible(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that a method may fix, by name, in the model's order.
 
     These are all convolution and linear weights; biases and norm parameters stay as they are
-    (the papers do not say; counted together they are under 1 % of ResNet-18 and VGG-11).
+    (the papers do not say; counted together they are under 1 % of ResNet-18 and VGG-11), and so do transposed
+    convolutions, embeddings and the input projections of attention.
 
     Raises:
         ModelError: The model has no convolution and no linear layer.

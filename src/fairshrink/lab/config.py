@@ -105,8 +105,9 @@ class TrainingSettings(Settings):
 
     def loop(self, precision: str | None = None) -> TrainSettings:
         """What the training loop is told; the precision may be another one, where the machine cannot do what was asked for."""
-        own = {name: getattr(self, name) for name in TrainSettings.__dataclass_fields__}
-        return TrainSettings(**own | {"precision": precision or self.precision})
+        own: dict[str, Any] = {name: getattr(self, name) for name in TrainSettings.__dataclass_fields__}
+        own["precision"] = precision or self.precision
+        return TrainSettings(**own)
 
 
 class ShrinkDefaults(Settings):

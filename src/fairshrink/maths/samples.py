@@ -56,7 +56,12 @@ def counted(groups: Int[Tensor, "N"], num_groups: int) -> Int[Tensor, "G"]:
     return sizes
 
 
-def _check_batch(number: int, batch: object, num_groups: int) -> None:
+def check_parts(number: int, batch: object) -> GroupBatch:
+    """The batch, which must be a GroupBatch with one class and one group for every input.
+
+    Raises:
+        DataError: It is something else.
+    """
     if not isinstance(batch, GroupBatch):
         raise DataError(f"batch {number:,} is a {type(batch).__name__}, but a GroupBatch(x, y, g) is expected.")
     if not len(batch.x) == len(batch.y) == len(batch.g):
@@ -64,6 +69,16 @@ def _check_batch(number: int, batch: object, num_groups: int) -> None:
             f"batch {number:,} has {len(batch.x)} inputs, {len(batch.y)} classes and {len(batch.g)} groups: one of each is "
             "expected for every sample."
         )
+    if batch.y.dim() != 1 or batch.g.dim() != 1:
+        raise DataError(
+            f"batch {number:,} has classes of shape {tuple(batch.y.shape)} and groups of shape {tuple(batch.g.shape)}, but one "
+            "number for every sample, (N,), is expected. Squeeze them, or take the argmax of one-hot classes."
+        )
+    return batch
+
+
+def _check_batch(number: int, given: object, num_groups: int) -> None:
+    batch = check_parts(number, given)
     wrong = (batch.g < -1) | (batch.g >= num_groups)
     if batch.g.is_floating_point() or bool(wrong.any()):
         example = batch.g[wrong][0].item() if bool(wrong.any()) else f"of {batch.g.dtype}"

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from fairshrink.errors import ModelError, suggest
+from fairshrink.errors import ModelError, StoreError, suggest
 from fairshrink.files import read_json, write_bytes, write_json
 
 DIGEST = "weights_sha256"
@@ -106,9 +106,10 @@ def _beside(path: Path) -> Path:
 
 
 def _check_digest(path: Path, content: bytes) -> None:
-    if not _beside(path).exists():
-        return
-    meta = read_json(_beside(path))
+    try:
+        meta = read_json(_beside(path))
+    except StoreError:
+        return  # none there, or a file of the user's own that happens to have this name
     written = meta.get(DIGEST) if isinstance(meta, dict) else None
     if written is not None and written != hashlib.sha256(content).hexdigest():
         raise ModelError(

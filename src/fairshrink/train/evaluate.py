@@ -1,6 +1,6 @@
 """A model's predictions on data, and their counts by group."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from fairshrink.errors import DataError, ModelError
+from fairshrink.maths.samples import check_parts
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.metrics.counts import GroupCounts, count
-from fairshrink.train.precision import autocast, device_of, to_device, usable
+from fairshrink.train.precision import autocast, device_of, usable
 from fairshrink.types import Batches
 
 
@@ -51,18 +52,19 @@ def predict(
         device: Where to compute; the model is moved there. None: where the model is.
 
     Raises:
-        DataError: There are no batches.
-        ModelError: An output is not finite.
+        DataError: There are no batches, or one is not a GroupBatch with parts of the same length.
+        ModelError: The outputs are no logits, or not finite.
     """
     place = device_of(model) if device is None else device
     model.to(place)
     used = usable(precision, place)
+    like = next(model.parameters(), torch.zeros((), device=place))
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.inference_mode(), autocast(used, place):
             parts = [
-                (batch.y.long(), *_one(model(to_device(batch.x, place)), task, number), batch.g.long())
+                (batch.y.long(), *_one(model(_inputs(batch, number, like)), task, number), batch.g.long())
                 for number, batch in enumerate(batches, start=1)
             ]
     finally:
@@ -101,9 +103,20 @@ def evaluate(
     return count(seen.y, seen.pred, seen.g, num_groups=num_groups, num_classes=num_classes)
 
 
-def _one(outputs: Tensor | tuple[Tensor, ...], task: Task, number: int) -> tuple[Tensor, Tensor]:
+def _inputs(given: object, number: int, like: Tensor) -> Tensor:
+    """Inputs where the model is and, if they are floating point, in its precision; their memory stays as the user laid it."""
+    batch = check_parts(number, given)
+    return batch.x.to(like.device, like.dtype if batch.x.is_floating_point() else None)
+
+
+def _one(outputs: Any, task: Task, number: int) -> tuple[Tensor, Tensor]:
     """Predicted classes and probabilities of one batch."""
     exits = outputs if isinstance(outputs, tuple) else (outputs,)
+    if not all(isinstance(logits, Tensor) and logits.dim() == 2 for logits in exits):
+        raise ModelError(
+            f"the model returned a {type(outputs).__name__}, but logits (N, C) are expected, or a tuple of them.\n"
+            "  Wrap the model so that its forward returns the class scores alone."
+        )
     wrong = torch.stack([(~torch.isfinite(logits)).any(dim=1) for logits in exits]).any(dim=0).count_nonzero()
     if wrong:
         raise ModelError(
