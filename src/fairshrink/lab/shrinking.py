@@ -79,7 +79,7 @@ def in_words(step: ShrinkSettings, candidate: dict[str, Any]) -> str:
     chosen = told(step, candidate).items()
     return (
         ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in chosen)
-        or "as it is"
+        or "its defaults"
     )
 
 
