@@ -94,6 +94,25 @@ def test_classes_may_be_declared(command, predictions, tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["num_classes"] == 3
 
 
+def test_a_column_that_is_named_like_a_rule_is_taken_as_it_is(command, tmp_path):
+    rows = [("young", "a", "a"), ("old", "a", "b"), ("young", "b", "b"), ("old", "b", "b")] * 10
+    pd.DataFrame(rows, columns=["age >= 60", "label", "prediction"]).to_csv(tmp_path / "q.csv", index=False)
+    arguments = (
+        "--label",
+        "label",
+        "--prediction",
+        "prediction",
+        "--group",
+        "age >= 60",
+        "--json",
+        "a.json",
+        "--n-boot",
+        "20",
+    )
+    assert command("audit", "q.csv", *arguments)[0] == 0
+    assert set(json.loads((tmp_path / "a.json").read_text())["attributes"]["age >= 60"]["groups"]) == {"young", "old"}
+
+
 def test_errors_are_words_on_the_error_channel_with_status_2(command, predictions):
     status, out, err = command("audit", predictions, "--label", "lable", "--prediction", "prediction", "--group", "sex")
     assert (status, out) == (2, "")

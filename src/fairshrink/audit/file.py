@@ -14,7 +14,7 @@ from fairshrink.audit.core import audit
 from fairshrink.audit.record import Audit
 from fairshrink.audit.rules import check_rule, parse_rule
 from fairshrink.audit.terminal import show
-from fairshrink.data.groups import parse_group
+from fairshrink.data.groups import GroupRule, parse_group
 from fairshrink.data.table import first_few, need_column, read_csv
 from fairshrink.errors import ConfigError, DataError, suggest
 from fairshrink.files import write_json
@@ -89,7 +89,11 @@ def audit_file(request: AuditRequest) -> Audit:
         raise ConfigError(f"the group '{repeated[0]}' was given twice: leave one out.")
     named = [request.label, *([request.prediction] if request.prediction else [])]
     named += [request.cluster] if request.cluster else []
-    frame, rows = read_csv(request.predictions, [*named, *(rule.column for rule in rules)])
+    frame, rows = read_csv(request.predictions, named)
+    # A run's own predictions have a column 'age >= 60': what it says is better than what could be worked out again.
+    rules = [GroupRule(rule.name, rule.name) if rule.name in frame.columns else rule for rule in rules]
+    for rule in rules:
+        need_column(rule.column, frame.columns, f"'{request.predictions.name}'")
     where = request.predictions.name
     true, pred = _read_classes(request, frame, rows)
     attributes = {}
