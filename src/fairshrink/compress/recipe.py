@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from fairshrink.compress.criteria import Context, Criterion
+from fairshrink.compress.criteria import Context, Criterion, Scores
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.schedules import Schedule
 from fairshrink.compress.stopping import Step, StopRule, never
@@ -106,28 +106,39 @@ def compress(
     model, frozen = copy.deepcopy(model).eval(), frozen or Frozen()
     weights, steps, stopped = compressible(model), [], None
     frozen.apply_(model)
-    total = sum(w.numel() for w in weights.values())
-    fixed = _fixed(frozen, weights)
-    start = Step(fixed / total, fixed, total, 0.0, _measure(model, data.val, task, num_groups))
+    start = _start(frozen, weights, _measure(model, data.val, task, num_groups))
     favoured = unprivileged if unprivileged is not None else weakest_group(start.counts)
     _check_group(favoured, num_groups)
     codebook = recipe.codebook.fit({name: w.detach() for name, w in weights.items()})
     for ratio in _ahead(recipe.schedule(), start):
         began = time.perf_counter()
         scores = recipe.criterion(model, task, data.train, Context(num_groups, favoured, frozen, codebook, seed))
-        taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
-        chosen = lowest(scores, round(ratio * total) - _fixed(frozen, weights), taken=taken)
-        frozen = frozen.fix(chosen, {name: codebook(weights[name].detach()) for name in chosen})
+        frozen = _fix_lowest(scores, round(ratio * start.total), frozen, weights, codebook)
         frozen.apply_(model)
         if recipe.recover is not None:
             recipe.recover(model, data, frozen)
             frozen.apply_(model)
         counts = _measure(model, data.val, task, num_groups)
-        steps.append(Step(ratio, _fixed(frozen, weights), total, time.perf_counter() - began, counts))
+        steps.append(Step(ratio, _fixed(frozen, weights), start.total, time.perf_counter() - began, counts))
         on_step(steps[-1])
         if stopped := recipe.stop(steps):
             break
     return Compressed(model, frozen, tuple(steps), start, favoured, unprivileged is None, stopped)
+
+
+def _start(frozen: Frozen, weights: Mapping[str, nn.Parameter], counts: GroupCounts) -> Step:
+    """The model before the first step."""
+    total, fixed = sum(w.numel() for w in weights.values()), _fixed(frozen, weights)
+    return Step(fixed / total, fixed, total, 0.0, counts)
+
+
+def _fix_lowest(
+    scores: Scores, wanted: int, frozen: Frozen, weights: Mapping[str, nn.Parameter], codebook: Codebook
+) -> Frozen:
+    """Fix the lowest scores, where the codebook puts them, until `wanted` weights are fixed in all."""
+    taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
+    chosen = lowest(scores, wanted - _fixed(frozen, weights), taken=taken)
+    return frozen.fix(chosen, {name: codebook(weights[name].detach()) for name in chosen})
 
 
 def _fixed(frozen: Frozen, weights: Mapping[str, nn.Parameter]) -> int:
