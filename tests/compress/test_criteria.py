@@ -24,7 +24,7 @@ def test_favour_spreads_minus_beta_over_the_others_by_size():
     assert_close(coefficients, torch.tensor([1.0, -0.125, -0.375], dtype=torch.float64))
 
 
-@pytest.mark.parametrize("beta", [-1.0, float("nan")])
+@pytest.mark.parametrize("beta", [-1.0, float("nan"), float("inf")])
 def test_a_negative_beta_is_refused(beta):
     with pytest.raises(ConfigError, match="beta is .* give 0 or more"):
         favour(beta)

@@ -7,12 +7,13 @@ import torch
 from fairshrink.compress.criteria import Saliency, pooled
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.methods import fairprune, obd
-from fairshrink.compress.recipe import Recipe, compress, weakest_group
+from fairshrink.compress.recipe import Recipe, _check_group, compress, weakest_group
 from fairshrink.compress.schedules import linear
 from fairshrink.compress.units import compressible
 from fairshrink.errors import ConfigError, DataError, ModelError
 from fairshrink.maths.codebooks import zero
 from fairshrink.metrics.counts import GroupCounts
+from fairshrink.train.evaluate import evaluate
 from fairshrink.types import GroupBatch, Splits
 from toys import toy_batches, toy_model, toy_splits
 
@@ -87,6 +88,25 @@ def test_the_unprivileged_group_is_measured_on_validation_or_given():
     assert measured.unprivileged == weakest_group(measured.start.counts)
     given = compress(toy_model(), toy_splits(), obd(0.1), unprivileged=1)
     assert (given.unprivileged, given.measured) == (1, False)
+
+
+def test_everything_is_measured_on_validation():
+    data = Splits(toy_batches(1), toy_batches(5, samples=36), [])
+    done = compress(toy_model(), data, fairprune(0.2))
+    for model, step in ((toy_model(), done.start), (done.model, done.steps[-1])):
+        expected = evaluate(model, data.val, num_groups=2, num_classes=3)
+        assert np.array_equal(step.counts.counts, expected.counts)
+
+
+def test_the_weakest_group_is_that_of_macro_f1_where_accuracy_says_another():
+    accurate, balanced = np.array([[90, 0], [10, 0]]), np.array([[40, 10], [10, 40]])  # 0.90 and 0.80; F1 0.47 and 0.80
+    assert weakest_group(GroupCounts(np.stack([accurate, balanced]))) == 0
+
+
+def test_a_group_from_numpy_will_do():
+    _check_group(np.argmax([0, 1]), 2)
+    with pytest.raises(ConfigError, match="unprivileged is True"):
+        _check_group(True, 2)
 
 
 def test_the_weakest_group_has_the_lowest_macro_f1():

@@ -45,7 +45,7 @@ class Favour:
     beta: float
 
     def __post_init__(self) -> None:
-        if not isinstance(self.beta, (int, float)) or not self.beta >= 0:
+        if not isinstance(self.beta, (int, float)) or not 0 <= self.beta < float("inf"):
             raise ConfigError(
                 f"beta is {self.beta!r}, but it weighs what the privileged group loses: give 0 or more (the paper: 0.2 to 0.33)."
             )

@@ -46,6 +46,7 @@ class Frozen:
                 )
             old = mask.get(name, torch.zeros_like(picked))
             kept = value.get(name, torch.zeros_like(values[name]))
+            old, kept = old.to(picked.device), kept.to(values[name].device)
             mask[name] = old | picked
             value[name] = torch.where(picked & ~old, values[name].detach(), kept)
         return Frozen(mask, value)

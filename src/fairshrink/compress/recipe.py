@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,7 @@ def compress(
     Source: the loop of Wu et al. 2022 (Alg. 1), which the other methods share.
     """
     num_groups = _num_groups(data)
+    compressible(model)  # before it is copied: torch cannot copy a model that it prunes itself
     model, frozen = copy.deepcopy(model).eval(), frozen or Frozen()
     weights, steps, stopped = compressible(model), [], None
     frozen.apply_(model)
@@ -183,7 +184,7 @@ def _num_groups(data: Splits) -> int:
     for name, batches in (("train", data.train), ("val", data.val)):
         if not isinstance(batches, Iterable):
             raise DataError(f"the {name} batches are {batches!r}, but a list or a loader of GroupBatches is expected.")
-        if iter(batches) is batches:
+        if isinstance(batches, Iterator):
             raise DataError(
                 f"the {name} batches are a generator, which is empty after one pass, but every step needs a pass. "
                 "Give a list or a loader."
@@ -201,8 +202,8 @@ def _num_groups(data: Splits) -> int:
     return largest + 1
 
 
-def _check_group(group: int, num_groups: int) -> None:
-    if not isinstance(group, int) or not 0 <= group < num_groups:
+def _check_group(group: object, num_groups: int) -> None:
+    if isinstance(group, bool) or not isinstance(group, int | np.integer) or not 0 <= group < num_groups:
         raise ConfigError(
             f"unprivileged is {group!r}, but the groups of the data are 0 to {num_groups - 1}. Give one of them."
         )

@@ -15,9 +15,16 @@ def compressible(model: nn.Module) -> dict[str, nn.Parameter]:
     convolutions, embeddings and the input projections of attention.
 
     Raises:
-        ModelError: The model has no convolution and no linear layer.
+        ModelError: The model has no convolution and no linear layer, or the weight of one is worked out from other parameters.
     """
     owners = {f"{name}.weight" if name else "weight" for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
+    for name, module in model.named_modules():
+        if isinstance(module, WEIGHTED) and "weight" not in dict(module.named_parameters(recurse=False)):
+            raise ModelError(
+                f"the weight of layer '{name}' is worked out from other parameters (a parametrization, or torch's own "
+                "pruning), so fixing it would not last. Make it an ordinary weight first, with "
+                "torch.nn.utils.parametrize.remove_parametrizations or torch.nn.utils.prune.remove."
+            )
     found = {name: parameter for name, parameter in model.named_parameters() if name in owners}
     if not found:
         raise ModelError(

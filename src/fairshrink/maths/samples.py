@@ -89,7 +89,7 @@ def _check_batch(number: int, given: object, num_groups: int) -> None:
 
 
 def _check_finite(number: int, x: Tensor) -> None:
-    bad = ~x.isfinite().flatten(1).all(1)
+    bad = ~x.isfinite().reshape(len(x), -1).all(1)
     if bool(bad.any()):
         raise DataError(
             f"batch {number:,}: {int(bad.sum())} of {len(x)} inputs hold NaN or infinity.\n  Look at how they are read and "
