@@ -13,10 +13,8 @@ from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.store import FoldPaths
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
+from fairshrink.lab.work import SCORING_BATCH, Work, group_code, predict_fold, scoring_rows
 from fairshrink.types import Splits
-
-SCORING_BATCH = 64
 
 
 def shrink_fold(work: Work, fold: int, step: ShrinkSettings, folders: tuple[FoldPaths, FoldPaths, FoldPaths]) -> None:

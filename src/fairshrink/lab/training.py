@@ -16,14 +16,12 @@ from fairshrink.files import read_json, write_json
 from fairshrink.lab.data import find
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, write_lines
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
+from fairshrink.lab.work import SCORING_BATCH, Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
 from fairshrink.train.loop import fit
 from fairshrink.train.objectives import find_objective
-
-SCORING_BATCH = 64
 
 
 def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:

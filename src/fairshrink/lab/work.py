@@ -25,6 +25,7 @@ from fairshrink.models.checkpoint import load_into, read_weights, save_model
 from fairshrink.train.evaluate import evaluate, predict
 
 EVALUATION_BATCH = 256
+SCORING_BATCH = 64
 
 
 @dataclass(frozen=True)
