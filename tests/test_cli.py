@@ -6,6 +6,7 @@ import tomli_w
 from typer.testing import CliRunner
 
 from fairshrink import cli
+from fairshrink.cli import experiment as experiment_commands
 from tiny import TINY
 
 
@@ -149,7 +150,7 @@ def test_ctrl_c_says_what_is_kept(command, monkeypatch, tmp_path):
     def stopped(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_experiment", stopped)
+    monkeypatch.setattr(experiment_commands, "run_experiment", stopped)
     (tmp_path / "x.toml").write_text(tomli_w.dumps(TINY))
     status, out, _ = command("run", "x.toml", "--out", "r")
     assert status == 130

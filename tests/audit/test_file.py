@@ -8,6 +8,7 @@ from rich.console import Console
 
 from fairshrink.audit import audit
 from fairshrink.audit.file import AuditRequest, audit_file, run_audit_command
+from fairshrink.audit.reading import Columns
 from fairshrink.errors import ConfigError, DataError
 
 CLASSES = np.array(["bcc", "mel", "nv"])
@@ -37,9 +38,9 @@ def write(tmp_path):
 
 
 def request(path, **changes):
-    return AuditRequest(
-        **{"predictions": path, "label": "dx", "prediction": "pred", "groups": ["sex"], "n_boot": 20} | changes
-    )
+    known = {"label": "dx", "prediction": "pred", "groups": ["sex"]} | changes
+    columns = {name: known.pop(name) for name in list(known) if name in Columns.__dataclass_fields__}
+    return AuditRequest(**{"predictions": path, "columns": Columns(**columns), "n_boot": 20} | known)
 
 
 def run(path, **changes):

@@ -1,0 +1,34 @@
+"""The commands. Exit status: 0 done, 1 only for a --fail-if that holds, 2 for errors, 130 for Ctrl-C."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from fairshrink.cli.audit import audit
+from fairshrink.cli.experiment import demo, run
+from fairshrink.errors import FairshrinkError
+from fairshrink.terminal import plain
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="fairshrink",
+    help="Measures how differently an image classifier treats groups of people and narrows the gap by shrinking it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (demo, run, audit):
+    app.command()(command)
+
+
+def main() -> None:
+    """The program; errors that a user can mend are shown without a traceback."""
+    errors = Console(stderr=True)
+    try:
+        app()
+    except FairshrinkError as error:
+        errors.print(plain(f"{type(error).__name__}: {error}"), soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""A model in use: predictions for new images, files for other programs."""
