@@ -54,7 +54,7 @@ class Predictions:
     frame: pd.DataFrame
     y_true: Any
     y_pred: NDArray[Any]
-    attributes: dict[str, pd.Categorical]
+    attributes: dict[str, Any]
     clusters: pd.Series | None
 
 
@@ -74,7 +74,9 @@ def read_predictions(path: Path, columns: Columns) -> Predictions:
         need_column(rule.column, frame.columns, f"'{path.name}'")
     true, pred = _read_classes(path.name, columns, frame, rows)
     found = [rule.assign(frame, rows=rows, where=path.name) for rule in rules]
-    groups = {one.name: pd.Categorical.from_codes(one.codes, categories=pd.Index(one.groups)) for one in found}
+    groups: dict[str, Any] = {
+        one.name: pd.Categorical.from_codes(one.codes, categories=pd.Index(one.groups)) for one in found
+    }
     clusters = frame[columns.cluster] if columns.cluster else None
     return Predictions(path.name, rows, frame, true, pred, groups, clusters)
 
