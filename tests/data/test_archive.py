@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.pictures import encoded, folder_of, picture, zip_of
-from fairshrink.data import archive as module
+from fairshrink.data import listing as module
 from fairshrink.data.archive import FileImages, find, open_archive
 from fairshrink.errors import DataError
 
@@ -134,7 +134,7 @@ def test_an_unreadable_image_is_named(tmp_path):
         images_of(tmp_path, "a").read(np.array([0]), 16)
     images = images_of(tmp_path, "a")
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match="'a.png' cannot be read: .*No such file"):
+    with pytest.raises(DataError, match="'a.png': the file cannot be read: .*No such file"):
         images.read(np.array([0]), 16)
 
 
@@ -145,5 +145,5 @@ def test_a_member_whose_checksum_is_wrong_is_named(tmp_path):
     data = bytearray(packed.read_bytes())
     data[200] ^= 255
     packed.write_bytes(data)
-    with pytest.raises(DataError, match="'a.png' cannot be read: Bad CRC-32"):
+    with pytest.raises(DataError, match="'a.png': the file cannot be read: Bad CRC-32"):
         images_of(packed, "a").read(np.array([0]), 16)

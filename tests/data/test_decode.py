@@ -1,5 +1,7 @@
 import contextlib
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 
 from data.pictures import encoded, picture
 from fairshrink.data import decode as module
-from fairshrink.data.decode import decode
+from fairshrink.data.decode import decode, examine, name_format
 from fairshrink.errors import DataError
 
 PHOTO = Image.fromarray(picture(3, 12)).resize((96, 64), Image.Resampling.BICUBIC)
@@ -51,6 +53,95 @@ def test_a_large_jpeg_is_decoded_smaller_without_a_visible_change():
     data = encoded(large, "JPEG", quality=95)
     whole = np.asarray(Image.open(io.BytesIO(data)).resize((64, 64), Image.Resampling.BILINEAR))
     assert np.abs(decode(data, 64).astype(int) - whole).max() <= 3
+
+
+def png(width, height, bits, colour, rows):
+    """A PNG of any kind, by hand: Pillow writes no 16-bit colour."""
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_sixteen_bit_colour_keeps_its_brightness():
+    wide = picture(4, 16).astype(">u2") * 257
+    assert np.array_equal(decode(png(16, 16, 16, 2, [row.tobytes() for row in wide]), 16), picture(4, 16))
+    grey = wide[..., 0]
+    got = decode(png(16, 16, 16, 0, [row.tobytes() for row in grey]), 16)
+    assert np.array_equal(got, np.repeat(picture(4, 16)[..., :1], 3, axis=2))
+
+
+def test_a_progressive_jpeg_is_the_same_picture():
+    one, other = (decode(encoded(PHOTO, "JPEG", quality=95, progressive=on), 32) for on in (True, False))
+    assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_opaque_palettes_are_read_and_transparent_ones_refused():
+    palette = Image.fromarray(picture(2, 16)).quantize(8)
+    assert decode(encoded(palette, "PNG", transparency=bytes([255] * 8)), 16).shape == (16, 16, 3)
+    with pytest.raises(DataError, match="parts of the image are transparent"):
+        decode(encoded(palette, "PNG", transparency=bytes([255] * 7 + [0])), 16)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 100_000), (30_000, 2)])
+def test_any_shape_is_squashed(shape):
+    grey = np.full(shape, 77, dtype=np.uint8)
+    assert np.array_equal(decode(encoded(Image.fromarray(grey)), 16), np.full((16, 16, 3), 77))
+
+
+def test_of_an_animation_nobody_knows_which_frame_is_meant():
+    frames = [Image.fromarray(picture(at)) for at in range(3)]
+    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"the image is animated \(3 frames\)\. Save the one that is meant"):
+        decode(data, 16)
+
+
+@pytest.mark.parametrize(
+    ("data", "called"),
+    [
+        (b"", "empty"),
+        (b"label,image\n1,2\n", "text"),
+        ("Größe".encode() * 200, "text"),
+        (encoded(PHOTO, "GIF"), "GIF"),
+        (encoded(PHOTO, "WEBP"), "WebP"),
+        (encoded(PHOTO, "BMP"), "BMP"),
+        (encoded(PHOTO, "TIFF"), "TIFF"),
+        (b"%PDF-1.7 and so on", "PDF"),
+        (b"\0\0\0\x1cftypheic" + bytes(50), "HEIF, AVIF or a film"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(data, called):
+    assert name_format(data) == called
+    with pytest.raises(DataError, match=f"not a JPEG or PNG image \\(its content is {called}\\)"):
+        decode(data, 16)
+
+
+@pytest.mark.parametrize("data", [bytes(range(128, 256)) * 8, b"\xff\xd8\xff\xe0" + bytes(99), b"\x89PNG\r\n\x1a\n"])
+def test_rubbish_is_an_error(data):
+    with pytest.raises(DataError, match="the image is damaged|it is damaged from the start"):
+        decode(data, 16)
+
+
+def test_examining_gives_the_same_pixels_and_tells_pictures_apart():
+    large = PHOTO.resize((400, 300), Image.Resampling.BICUBIC)
+    files = [encoded(large, "JPEG", quality=95), encoded(PHOTO, "JPEG"), encoded(PHOTO), encoded(PHOTO.convert("L"))]
+    looks = [examine(data, 32) for data in files]
+    assert all(np.array_equal(look.pixels, decode(data, 32)) for look, data in zip(looks, files, strict=True))
+    assert [(look.width, look.height, look.format) for look in looks[:3:2]] == [(400, 300, "JPEG"), (96, 64, "PNG")]
+    assert len({look.digest for look in looks}) == 4
+    again = encoded(Image.open(io.BytesIO(files[0])), "PNG")
+    assert examine(again, 32).digest == looks[0].digest
+
+
+def test_the_digest_follows_what_is_shown_not_how_it_is_stored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(PHOTO.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
+    assert examine(turned, 32).digest == examine(encoded(PHOTO), 32).digest
+    assert (examine(turned, 32).width, examine(turned, 32).height) == (96, 64)
+    flat = Image.new("RGB", (8, 2)), Image.new("RGB", (2, 8))
+    assert len({examine(encoded(image), 8).digest for image in flat}) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import torch
 
 from data.pictures import manifest_of, picture
 from fairshrink.data.dataset import open_dataset
-from fairshrink.data.loader import MEAN, STD, Loader
+from fairshrink.data.loader import Loader
+from fairshrink.data.normalise import IMAGENET, Normalisation
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.types import GroupBatch
 
@@ -30,7 +31,7 @@ def together(batches):
 def rows_of(batches, data):
     """Which rows came, by their pixels."""
     known = {data.images[row].tobytes(): row for row in range(len(data))}
-    x = together(batches).x * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    x = together(batches).x * torch.tensor(IMAGENET.std).view(3, 1, 1) + torch.tensor(IMAGENET.mean).view(3, 1, 1)
     return [known[image.tobytes()] for image in (255 * x).round().byte().permute(0, 2, 3, 1).numpy()]
 
 
@@ -41,12 +42,19 @@ def test_batches_hold_normalised_pixels_classes_and_groups(data):
     assert [len(batch.x) for batch in batches] == [4, 4, 2]
     assert (batches[0].x.shape, batches[0].x.dtype) == ((4, 3, 16, 16), torch.float32)
     assert (batches[0].y.dtype, batches[0].g.dtype) == (torch.int64, torch.int64)
-    expected = (picture(5, 16) / 255 - np.array(MEAN)) / np.array(STD)
+    expected = (picture(5, 16) / 255 - np.array(IMAGENET.mean)) / np.array(IMAGENET.std)
     assert np.abs(batches[0].x[0].permute(1, 2, 0).numpy() - expected).max() < 1e-5
     whole = together(batches)
     assert whole.y.tolist() == [0] * 5 + [1] + [0] * 4
     assert whole.g.tolist() == data.attribute("sex").codes[5:15].tolist()
     assert -1 in whole.g.tolist()
+
+
+def test_inputs_are_normalised_as_asked(data):
+    own = Normalisation((0.5, 0.4, 0.3), (0.5, 0.25, 1.0))
+    (batch,) = Loader(data, [3], normalisation=own)
+    expected = (picture(3, 16) / 255 - np.array(own.mean)) / np.array(own.std)
+    assert np.abs(batch.x[0].permute(1, 2, 0).numpy() - expected).max() < 1e-5
 
 
 def test_the_groups_are_those_of_the_attribute_that_is_asked_for(data):

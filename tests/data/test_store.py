@@ -7,8 +7,9 @@ import pytest
 
 from data.pictures import NoiseImages, manifest_of, picture
 from fairshrink.data import store as module
-from fairshrink.data.store import open_store
+from fairshrink.data.store import open_store, store_folder
 from fairshrink.errors import ConfigError, DataError, StoreError
+from fairshrink.files import LOCK
 
 
 def folders(cache):
@@ -26,7 +27,7 @@ def test_every_image_is_decoded_once_in_order_and_mapped(tmp_path):
     assert calls == [(64, 200), (128, 200), (192, 200), (200, 200)]
     again = open_store(manifest_of(200), 16, tmp_path, lambda *_: pytest.fail("decoded again"))
     assert (again.digest, again.unreadable) == (store.digest, {})
-    assert [path.name for path in (tmp_path / folders(tmp_path)[0]).iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in (tmp_path / folders(tmp_path)[0]).iterdir() if path.name.startswith(".")] == [LOCK]
 
 
 def test_other_pixels_sizes_or_rows_are_other_stores(tmp_path):
@@ -120,7 +121,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_behind(tmp_path, monkeypatch
     with pytest.raises(StoreError, match="No space left on device"):
         open_store(manifest_of(10), 8, tmp_path)
     monkeypatch.undo()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {LOCK}
     assert len(open_store(manifest_of(10), 8, tmp_path).images) == 10
 
 
@@ -130,7 +131,7 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         open_store(manifest_of(400), 8, tmp_path, stop)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {LOCK}
 
 
 def test_a_store_that_is_not_what_was_written_is_refused(tmp_path, monkeypatch):
@@ -143,3 +144,29 @@ def test_a_store_that_is_not_what_was_written_is_refused(tmp_path, monkeypatch):
 def test_sizes_have_limits(tmp_path, size):
     with pytest.raises(ConfigError, match=rf"size is {size}, but images are 8 to 1,024 pixels a side"):
         open_store(manifest_of(10), size, tmp_path)
+
+
+def test_of_two_that_begin_at_once_one_decodes(tmp_path):
+    began, decoded = threading.Event(), []
+
+    def slowly(done, total):
+        decoded.append(done)
+        began.set()
+
+    def other():
+        began.wait()
+        open_store(manifest_of(), 16, tmp_path, lambda done, total: decoded.append(-done))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    first = open_store(manifest_of(), 16, tmp_path, slowly)
+    thread.join()
+    assert decoded == [len(first.images)]
+
+
+def test_what_a_killed_import_left_is_cleared_away(tmp_path):
+    folder = store_folder(manifest_of(), 16, tmp_path)
+    folder.mkdir()
+    (folder / ".tmp-01234567-images.npy").write_bytes(b"half")
+    open_store(manifest_of(), 16, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [LOCK, "images.npy", "store.json"]

@@ -2,26 +2,22 @@
 
 import hashlib
 import lzma
-import os
-import stat
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairshrink.data.decode import decode
+from fairshrink.data.listing import ENDINGS, MAX_BYTES, Trouble, leaves_root, list_folder, list_zip, match
 from fairshrink.data.table import first_few
 from fairshrink.errors import DataError
 
-ENDINGS = (".jpg", ".jpeg", ".png")
 _BROKEN = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-MAX_BYTES = 256 * 2**20  # one compressed image; more is a mistake or a trap
 
 
 class Archive(Protocol):
@@ -56,7 +52,11 @@ class Folder:
 
     def read(self, member: str) -> bytes:
         """The bytes of one image."""
-        return (self.root / member).read_bytes()
+        with (self.root / member).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"it has grown beyond {MAX_BYTES:,} bytes")
+        return data
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FileImages:
         """Digest of names, sizes and checksums (zip) or dates (folder)."""
         known = self.archive.members
         text = "\n".join(f"{member}\t{known[member]}" for member in self.members)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()  # names may be no text
 
     def read(self, indices: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
         """The images of these rows, (n, size, size, 3).
@@ -107,16 +107,22 @@ class FileImages:
         """
         pixels = np.empty((len(indices), size, size, 3), dtype=np.uint8)
         for at, index in enumerate(indices):
-            pixels[at] = self._one(self.members[index], size)
+            try:
+                pixels[at] = decode(self.content(int(index)), size)
+            except DataError as error:
+                raise DataError(f"'{self.members[index]}': {error}") from error
         return pixels
 
-    def _one(self, member: str, size: int) -> NDArray[np.uint8]:
+    def content(self, index: int) -> bytes:
+        """The bytes of one row's file.
+
+        Raises:
+            DataError: It cannot be read, or its checksum is wrong; the message does not name it.
+        """
         try:
-            return decode(self.archive.read(member), size)
+            return self.archive.read(self.members[index])
         except _BROKEN as error:
-            raise DataError(f"'{member}' cannot be read: {error}.") from error
-        except DataError as error:
-            raise DataError(f"'{member}': {error}") from error
+            raise DataError(f"the file cannot be read: {error}. Fetch or save it again.") from error
 
 
 def open_archive(path: Path) -> Archive:
@@ -125,39 +131,55 @@ def open_archive(path: Path) -> Archive:
     Raises:
         DataError: Neither a folder nor a zip, no image inside, or something inside points out of it.
     """
-    if path.is_dir():
-        root = path.resolve()
-        archive: Archive = Folder(root, dict(sorted(_walk(root))))
-    elif path.is_file():
-        archive = _open_zip(path)
-    else:
-        raise DataError(f"there is no folder or zip archive '{path}'. Give the path of the images.")
+    archive, troubles, _ = survey(path)
+    if troubles:
+        more = f" {len(troubles) - 1:,} more are like this." if len(troubles) > 1 else ""
+        raise DataError(f"{troubles[0].why}{more}")
     if not archive.members:
         raise DataError(f"{archive.where} holds no image. Files that end in {', '.join(ENDINGS)} were expected.")
     return archive
 
 
+def survey(path: Path) -> tuple[Archive, list[Trouble], list[str]]:
+    """The images of a folder or zip, everything inside that is refused, and the other files; reads no pixels.
+
+    Raises:
+        DataError: Neither a folder nor a zip.
+    """
+    if path.is_dir():
+        root = path.resolve()
+        members, troubles, others = list_folder(root)
+        return Folder(root, members), troubles, others
+    if not path.is_file():
+        raise DataError(f"there is no folder or zip archive '{path}'. Give the path of the images.")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise DataError(
+            f"'{path}' is not a zip archive ({error}). Give a folder or a zip archive of images."
+        ) from error
+    members, troubles, others = list_zip(archive, path.name)
+    return Zip(path, members, archive), troubles, others
+
+
 def find(archive: Archive, ids: list[str]) -> list[str | None]:
-    """The member of each id: by file name or path inside the archive, with or without its ending.
+    """The member of each id, None where there is none; see `listing.match` for what fits.
 
     Raises:
         DataError: An id points out of the archive, or several images fit one id, or one image several ids.
     """
-    index: dict[str, list[str]] = {}
-    for member in archive.members:
-        path = PurePosixPath(member)
-        for key in {member, str(path.with_suffix("")), path.name, path.stem}:
-            index.setdefault(key, []).append(member)
-    outside = [name for name in ids if _leaves_root(name)]
+    outside = [name for name in ids if leaves_root(name)]
     if outside:
         raise DataError(f"{len(outside):,} ids point out of {archive.where}: {first_few(outside)}. Use plain names.")
-    several = [name for name in ids if len(index.get(name, ())) > 1]
+    matches = match(archive.members, ids)
+    several = [(name, fits) for name, fits in zip(ids, matches, strict=True) if len(fits) > 1]
     if several:
+        name, fits = several[0]
         raise DataError(
-            f"{archive.where} holds more than one image for {len(several):,} ids, such as '{several[0]}': "
-            f"{first_few(index[several[0]])}. Delete one, or give the path inside as id."
+            f"{archive.where} holds more than one image for {len(several):,} ids, such as '{name}': "
+            f"{first_few(fits)}. Delete one, or give the path inside as id."
         )
-    found = [index[name][0] if name in index else None for name in ids]
+    found = [fits[0] if fits else None for fits in matches]
     _check_once(ids, found)
     return found
 
@@ -170,65 +192,3 @@ def _check_once(ids: list[str], found: list[str | None]) -> None:
         if member in first:
             raise DataError(f"the ids '{first[member]}' and '{name}' both mean the image '{member}'. Delete one row.")
         first[member] = name
-
-
-def _is_image(name: str) -> bool:
-    """Whether a path is an image and not a desktop's hidden companion of one."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".") and "__MACOSX" not in path.parts
-
-
-def _leaves_root(name: str) -> bool:
-    return (
-        ".." in PurePosixPath(name.replace("\\", "/")).parts
-        or name.startswith(("/", "\\"))
-        or name[1:3] in (":\\", ":/")
-    )
-
-
-def _walk(root: Path) -> Iterator[tuple[str, str]]:
-    for folder, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                raise DataError(
-                    f"'{path.relative_to(root).as_posix()}' in folder '{root}' is a link that points out of it. "
-                    "Give the folder that it points to, or copy the files."
-                )
-        for name in files:
-            if _is_image(name):
-                path = Path(folder, name)
-                status = path.stat()
-                yield path.relative_to(root).as_posix(), f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _open_zip(path: Path) -> Zip:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise DataError(
-            f"'{path}' is not a zip archive ({error}). Give a folder or a zip archive of images."
-        ) from error
-    members: dict[str, str] = {}
-    for info in archive.infolist():
-        _check_member(path, info)
-        if info.is_dir() or not _is_image(info.filename):
-            continue
-        if info.filename in members:
-            raise DataError(f"archive '{path.name}' holds '{info.filename}' twice. Pack it again.")
-        members[info.filename] = f"{info.file_size} {info.CRC:08x}"
-    return Zip(path, dict(sorted(members.items())), archive)
-
-
-def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
-    where = f"archive '{path.name}': the member '{info.filename}'"
-    if _leaves_root(info.orig_filename):
-        raise DataError(
-            f"{where} points out of the archive, which is how archives attack. Do not use it; pack it again."
-        )
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise DataError(f"{where} is a link. Pack the archive again with the files themselves.")
-    if info.flag_bits & 1:
-        raise DataError(f"{where} is encrypted. Unpack it and give the folder.")
-    if _is_image(info.filename) and info.file_size > MAX_BYTES:
-        raise DataError(f"{where} has {info.file_size:,} bytes; at most {MAX_BYTES:,} are expected of an image.")

@@ -140,12 +140,16 @@ def _clusters(manifest: Manifest, split_by: str | None) -> NDArray[np.str_] | No
     if split_by is None or (split_by == BY_IMAGE and BY_IMAGE not in columns):
         return None
     need_column(split_by, columns, f"'{manifest.where or manifest.name}'")
-    cells = [str(cell).strip() for cell in manifest.frame[split_by]]
-    ids = manifest.frame["id"]
+    return cluster_names(manifest.frame[split_by].tolist(), manifest.frame["id"].tolist(), split_by)
+
+
+def cluster_names(cells: Sequence[object], ids: Sequence[str], column: str) -> NDArray[np.str_]:
+    """The lesion or patient of each row, (N,); a row with an unknown one is its own."""
+    named = [str(cell).strip() for cell in cells]
     return np.array(
         [
-            cell if cell.casefold() not in UNKNOWN else f"(no {split_by}) {name}"
-            for cell, name in zip(cells, ids, strict=True)
+            cell if cell.casefold() not in UNKNOWN else f"(no {column}) {name}"
+            for cell, name in zip(named, ids, strict=True)
         ]
     )
 

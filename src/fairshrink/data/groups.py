@@ -82,6 +82,13 @@ class GroupRule:
         self._check(groups, codes, table)
         return Attribute(self.name, groups, codes.astype(np.int64))
 
+    def not_numbers(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Rows with text where the rule needs a number, (N,)."""
+        cells = [_cell(value) for value in frame[self.column]]
+        if self.kind == "column":
+            return np.zeros(len(cells), dtype=bool)
+        return _known(cells) & ~np.isfinite(np.array([_number(cell) for cell in cells], dtype=np.float64))
+
     def _by_value(self, cells: list[str], known: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         values = {cell for cell, is_known in zip(cells, known, strict=True) if is_known}
         numeric = all(math.isfinite(_number(value)) for value in values)

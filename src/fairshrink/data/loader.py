@@ -11,15 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from fairshrink.data.augment import augmented, check_augment
 from fairshrink.data.dataset import Dataset
 from fairshrink.data.draws import Draws, mix
+from fairshrink.data.normalise import IMAGENET, Normalisation, normalise_
 from fairshrink.errors import ConfigError, DataError, suggest
 from fairshrink.types import GroupBatch
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 SAMPLERS = ("plain", "class-balanced", "group-balanced")
-
-_MEAN = 255 * torch.tensor(MEAN).view(3, 1, 1)
-_STD = 255 * torch.tensor(STD).view(3, 1, 1)
 
 
 class Loader:
@@ -40,13 +36,14 @@ class Loader:
         augment: Some of "flip", "rotate", "scale", "autoaugment"; drawn per image and epoch.
         sampler: "plain", "class-balanced" or "group-balanced".
         seed: Of order, sampler and augmentation; 0 or more.
+        normalisation: Mean and deviation of the inputs.
 
     Raises:
         ConfigError: An unknown attribute, augmentation or sampler, no positive batch size, a negative seed.
         DataError: No rows, rows outside the data set, or no known group to balance.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # Each is a choice of its own, and all but two are named.
         self,
         dataset: Dataset,
         indices: ArrayLike,
@@ -57,6 +54,7 @@ class Loader:
         augment: Sequence[str] = (),
         sampler: str = "plain",
         seed: int = 0,
+        normalisation: Normalisation = IMAGENET,
     ) -> None:
         if sampler not in SAMPLERS:
             raise ConfigError(f"there is no sampler '{sampler}'.{suggest(sampler, SAMPLERS)}")
@@ -65,7 +63,7 @@ class Loader:
         self.dataset = dataset
         self.indices = _checked(indices, len(dataset))
         self.batch_size, self.shuffle, self.sampler, self.seed = batch_size, shuffle, sampler, seed
-        self.augment = check_augment(augment)
+        self.augment, self.normalisation = check_augment(augment), normalisation
         if attribute is None and not dataset.attributes:
             self.groups = np.full(len(dataset), -1, dtype=np.int64)
         else:
@@ -111,9 +109,8 @@ class Loader:
     def _batch(self, rows: NDArray[np.int64], names: NDArray[np.uint64], epoch: int) -> GroupBatch:
         pixels = self.dataset.images[rows]
         x = augmented(pixels, self.augment, Draws(self.seed, _signed(names)), epoch)
-        return GroupBatch(
-            x.sub_(_MEAN).div_(_STD), torch.from_numpy(self.dataset.labels[rows]), torch.from_numpy(self.groups[rows])
-        )
+        y, g = torch.from_numpy(self.dataset.labels[rows]), torch.from_numpy(self.groups[rows])
+        return GroupBatch(normalise_(x, self.normalisation), y, g)
 
 
 def _checked(indices: ArrayLike, count: int) -> NDArray[np.int64]:

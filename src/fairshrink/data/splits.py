@@ -36,6 +36,22 @@ class EmptyCell(NamedTuple):
     group: int
 
 
+class SplitTrouble(NamedTuple):
+    """A row of a split file that cannot be used.
+
+    Attributes:
+        kind: "unknown part" or "split named twice".
+        row: In the split file.
+        name: The image.
+        why: What it is and what to do.
+    """
+
+    kind: str
+    row: int
+    name: str
+    why: str
+
+
 def assign_splits(
     labels: ArrayLike, groups: ArrayLike, clusters: ArrayLike | None = None, *, folds: int = 1, seed: int = 0
 ) -> NDArray[np.int8]:
@@ -157,15 +173,9 @@ def read_split_file(path: Path | str, ids: ArrayLike, *, missing: Missing = "err
         DataError: A column is missing, a part is unknown or has no row, an image is named twice or not in the data.
     """
     path = Path(path)
-    frame, rows = read_csv(path, ["split"])
-    names = frame[_image_column(path, [str(column) for column in frame.columns])].tolist()
-    part: dict[str, int] = {}
-    for name, split, row in zip(names, frame["split"], rows, strict=True):
-        if split.casefold() not in _SPELLINGS:
-            raise DataError(f"row {row:,} of '{path.name}': split is '{split}'.{suggest(split.casefold(), PARTS)}")
-        if name in part:
-            raise DataError(f"row {row:,} of '{path.name}' names '{name}' a second time. Delete one of the rows.")
-        part[name] = _SPELLINGS[split.casefold()]
+    part, troubles = survey_split_file(path)
+    if troubles:
+        raise DataError(troubles[0].why)
     own = [str(name) for name in np.asarray(ids)]
     strange = sorted(set(part) - set(own))
     if strange and missing != "exclude":
@@ -173,13 +183,35 @@ def read_split_file(path: Path | str, ids: ArrayLike, *, missing: Missing = "err
             f"'{path.name}' names {len(strange):,} images that the data does not have: {first_few(strange)}. "
             'Add them, or go on without them by  missing = "exclude".'
         )
-    splits = np.array([[part.get(name, NOWHERE) for name in own]], dtype=np.int8)
+    splits = np.array([[part[name][0] if name in part else NOWHERE for name in own]], dtype=np.int8)
     bare = [name for at, name in enumerate(PARTS) if not (splits == at).any()]
     if bare:
         raise DataError(
             f"no row of the data is in {first_few(bare)} of '{path.name}'. Compare the names of the images."
         )
     return splits
+
+
+def survey_split_file(path: Path) -> tuple[dict[str, tuple[int, int]], list[SplitTrouble]]:
+    """The part and the row of each image that a split file names, and its rows that cannot be used.
+
+    Raises:
+        DataError: The file cannot be read, or a column is missing.
+    """
+    frame, rows = read_csv(path, ["split"])
+    names = frame[_image_column(path, [str(column) for column in frame.columns])].tolist()
+    part: dict[str, tuple[int, int]] = {}
+    troubles: list[SplitTrouble] = []
+    for name, split, row in zip(names, frame["split"], rows.tolist(), strict=True):
+        if split.casefold() not in _SPELLINGS:
+            why = f"row {row:,} of '{path.name}': split is '{split}'.{suggest(split.casefold(), PARTS)}"
+            troubles.append(SplitTrouble("unknown part", row, name, why))
+        elif name in part:
+            why = f"row {row:,} of '{path.name}' names '{name}' a second time. Delete one of the rows."
+            troubles.append(SplitTrouble("split named twice", row, name, why))
+        else:
+            part[name] = _SPELLINGS[split.casefold()], row
+    return part, troubles
 
 
 def unassigned(splits: NDArray[np.int8], ids: ArrayLike) -> pd.DataFrame:

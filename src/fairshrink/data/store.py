@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fairshrink.data.table import Manifest, first_few
 from fairshrink.errors import ConfigError, DataError, StoreError
-from fairshrink.files import read_json, write_atomically, write_json
+from fairshrink.files import alone_in, read_json, write_atomically, write_json
 
 Observer = Callable[[int, int], object]  # images done, images in all
 Record = dict[str, Any]
@@ -42,7 +42,9 @@ class Store(NamedTuple):
     unreadable: dict[int, str]
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """Some images in order, and why those that are black could not be decoded, by row."""
+
     pixels: NDArray[np.uint8]
     unreadable: dict[int, str]
 
@@ -64,11 +66,19 @@ def open_store(manifest: Manifest, size: int, cache: Path, observer: Observer | 
     if size not in SIZES:
         raise ConfigError(f"size is {size}, but images are {SIZES.start} to {SIZES.stop - 1:,} pixels a side.")
     identity = _identity(manifest, size)
-    folder = Path(cache) / f"{_plain(manifest.name)}-{size}-{identity['key'][:12]}"
-    if found := _read(folder, identity):
-        _refuse(manifest, found.unreadable)
-        return found
+    folder = _folder(manifest, cache, identity)
+    found = _read(folder, identity)
+    if found is None:
+        with alone_in(folder, wait=True):  # Of two programs that begin at once, one decodes.
+            found = _read(folder, identity) or _make(manifest, folder, identity, observer)
+    _refuse(manifest, found.unreadable)
+    return found
+
+
+def _make(manifest: Manifest, folder: Path, identity: Record, observer: Observer | None) -> Store:
+    """The pixels first, the record last: a store with a record is complete."""
     record: Record = {}
+    size = identity["size"]
     write_atomically(folder / "images.npy", lambda path: record.update(_decode_all(manifest, size, path, observer)))
     write_json(folder / "store.json", identity | record)
     found = _read(folder, identity)
@@ -77,6 +87,15 @@ def open_store(manifest: Manifest, size: int, cache: Path, observer: Observer | 
             f"the store in '{folder}' is not what was just written. Check the disk, or choose another cache."
         )
     return found
+
+
+def store_folder(manifest: Manifest, size: int, cache: Path) -> Path:
+    """Where a data set's store lies, or would lie."""
+    return _folder(manifest, cache, _identity(manifest, size))
+
+
+def _folder(manifest: Manifest, cache: Path, identity: Record) -> Path:
+    return Path(cache) / f"{_plain(manifest.name)}-{identity['size']}-{identity['key'][:12]}"
 
 
 def _identity(manifest: Manifest, size: int) -> Record:
@@ -117,7 +136,7 @@ def _decode_all(manifest: Manifest, size: int, path: Path, observer: Observer | 
     digest, unreadable = hashlib.sha256(), {}
     with path.open("wb") as file:
         _write_header(file, (total, size, size, 3))
-        for chunk in _chunks(manifest, size):
+        for chunk in chunks(manifest, size):
             # Written, not mapped: a full disk is then an error and not the end of the process.
             data = chunk.pixels.tobytes()
             file.write(data)
@@ -139,11 +158,11 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _chunks(manifest: Manifest, size: int) -> Iterator[_Chunk]:
+def chunks(manifest: Manifest, size: int) -> Iterator[Chunk]:
     """The images in order, decoded by as many threads as there are cores (Pillow lets them run side by side)."""
     threads = os.cpu_count() or 1
     rows = np.arange(len(manifest.frame))
-    waiting: deque[Future[_Chunk]] = deque()
+    waiting: deque[Future[Chunk]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for start in range(0, len(rows), CHUNK):
@@ -157,14 +176,14 @@ def _chunks(manifest: Manifest, size: int) -> Iterator[_Chunk]:
                 future.cancel()
 
 
-def _decode(manifest: Manifest, rows: NDArray[np.int64], size: int) -> _Chunk:
+def _decode(manifest: Manifest, rows: NDArray[np.int64], size: int) -> Chunk:
     try:
-        return _Chunk(manifest.images.read(rows, size), {})
+        return Chunk(manifest.images.read(rows, size), {})
     except DataError:
         return _one_by_one(manifest, rows, size)
 
 
-def _one_by_one(manifest: Manifest, rows: NDArray[np.int64], size: int) -> _Chunk:
+def _one_by_one(manifest: Manifest, rows: NDArray[np.int64], size: int) -> Chunk:
     pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
     unreadable: dict[int, str] = {}
     for at, row in enumerate(rows):
@@ -172,7 +191,7 @@ def _one_by_one(manifest: Manifest, rows: NDArray[np.int64], size: int) -> _Chun
             pixels[at] = manifest.images.read(rows[at : at + 1], size)[0]
         except DataError as error:
             unreadable[int(row)] = str(error)
-    return _Chunk(pixels, unreadable)
+    return Chunk(pixels, unreadable)
 
 
 def _refuse(manifest: Manifest, unreadable: dict[int, str]) -> None:

@@ -1,7 +1,5 @@
 """What a source hands over: a checked table of rows, their classes, and where the pixels come from."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairshrink.data.delimited import read_rows, with_decimal_points
 from fairshrink.errors import DataError, suggest
 
 Missing = Literal["error", "exclude"]
 SHOWN = 5
+_SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 class Images(Protocol):
@@ -82,7 +82,10 @@ def first_few(things: Sequence[object]) -> str:
 
 
 def read_csv(path: Path, needed: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """A comma-separated UTF-8 file as text, with nothing guessed: '007' stays '007' and 'NA' stays 'NA'.
+    """A table as text, with nothing guessed: '007' stays '007' and 'NA' stays 'NA'.
+
+    UTF-8 (or UTF-16 with its mark); commas, or semicolons or tabs where the header shows them. In a file with semicolons or
+    tabs, 45,5 in a column of numbers is read as 45.5. Columns without name and without content are left out.
 
     Args:
         path: The file; its first row names the columns.
@@ -94,23 +97,21 @@ def read_csv(path: Path, needed: Sequence[str]) -> tuple[pd.DataFrame, NDArray[n
     Raises:
         DataError: The file cannot be read, a column is missing or named twice, or a row has too few or too many cells.
     """
-    lines = _lines(path)
-    numbered = [(number, cells) for number, cells in enumerate(lines, start=1) if any(cell.strip() for cell in cells)]
-    header = [name.strip() for name in numbered[0][1]]
-    _check_header(path, header, needed)
-    body = numbered[1:]
+    numbered, separator = read_rows(path, needed)
+    header, body = numbered[0][1], numbered[1:]
     ragged = [number for number, cells in body if len(cells) != len(header)]
+    # A header that is wrong altogether says more than its rows do.
+    kept = [at for at, name in enumerate(header) if name or any(len(cells) <= at or cells[at] for _, cells in body)]
+    _check_header(path, [header[at] for at in kept], needed)
     if ragged:
         raise DataError(
             f"row {ragged[0]:,} of '{path.name}' does not have {len(header)} cells as the header does. "
-            f"{len(ragged):,} rows are like this: {first_few(ragged)}. Quote cells that contain commas."
+            f"{len(ragged):,} rows are like this: {first_few(ragged)}. Quote cells that contain {_SIGNS[separator]}."
         )
     if not body:
         raise DataError(f"'{path.name}' has a header but no rows.")
-    frame = pd.DataFrame(
-        [[cell.strip() for cell in cells] for _, cells in body], columns=pd.Index(header), dtype=object
-    )
-    return frame, np.array([number for number, _ in body], dtype=np.int64)
+    columns = {header[at]: with_decimal_points([cells[at] for _, cells in body], separator) for at in kept}
+    return pd.DataFrame(columns, dtype=object), np.array([number for number, _ in body], dtype=np.int64)
 
 
 def need_column(name: str, columns: Iterable[object], where: str) -> None:
@@ -124,30 +125,9 @@ def need_column(name: str, columns: Iterable[object], where: str) -> None:
         raise DataError(f"{where} has no column '{name}'.{suggest(name, known)}")
 
 
-def _lines(path: Path) -> list[list[str]]:
-    try:
-        return list(csv.reader(io.StringIO(_text(path), newline="")))
-    except csv.Error as error:
-        raise DataError(f"'{path.name}' is not a table: {error}. Is a quotation mark left open?") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror}. Give the path of a CSV file.") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{path.name}' is not UTF-8 text (byte {error.start:,}). Save it as 'CSV UTF-8'.") from error
-    if "\0" in text:
-        raise DataError(f"'{path.name}' is not a text file: it contains zero bytes. Save it as 'CSV UTF-8'.")
-    if not text.strip():
-        raise DataError(f"'{path.name}' is empty. A first row with the names of the columns was expected.")
-    return text
-
-
 def _check_header(path: Path, header: list[str], needed: Sequence[str]) -> None:
+    if header.count("") > 1:
+        raise DataError(f"'{path.name}' has {header.count('')} columns without a name. Name them in its first row.")
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise DataError(f"'{path.name}' names a column twice: {first_few(twice)}. Rename or delete one of them.")

@@ -30,6 +30,13 @@ def test_columns_may_have_any_name_and_none_is_lost(tmp_path):
     assert made.frame.iloc[1].tolist() == ["b.png", "y", "p1", "b.png", "skin", "y"]
 
 
+def test_the_order_of_the_classes_may_be_given_and_hold_more_than_occur(tmp_path):
+    images, metadata = folder_of(tmp_path / "f", ["a", "b", "c"]), csv_of(tmp_path / "m.csv", *ROWS)
+    assert table(images, metadata, classes=("y", "z", "x")).classes == ("y", "z", "x")
+    with pytest.raises(DataError, match=r"row 3 of 'm.csv': label is 'y'"):
+        table(images, metadata, classes=("x", "z"))
+
+
 def test_what_does_not_fit_together_is_an_error_that_lists_it(tmp_path):
     images = folder_of(tmp_path / "f", ["a", "d", "e"])
     with pytest.raises(DataError) as error:

@@ -6,6 +6,7 @@ from fairshrink.data.sources.table import Columns, read_manifest
 from fairshrink.data.table import Manifest, Missing
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+COLUMNS = Columns("image_id", "dx", CLASSES)
 
 
 def ham10000(images: Path | str, metadata: Path | str, *, missing: Missing = "error") -> Manifest:
@@ -19,4 +20,4 @@ def ham10000(images: Path | str, metadata: Path | str, *, missing: Missing = "er
     Raises:
         DataError: The table or the images cannot be used, or something is missing.
     """
-    return read_manifest("ham10000", images, metadata, Columns("image_id", "dx", CLASSES), missing=missing)
+    return read_manifest("ham10000", images, metadata, COLUMNS, missing=missing)

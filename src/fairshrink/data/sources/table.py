@@ -33,7 +33,13 @@ class Columns:
 
 
 def table(
-    images: Path | str, metadata: Path | str, *, image: str = "image", label: str = "label", missing: Missing = "error"
+    images: Path | str,
+    metadata: Path | str,
+    *,
+    image: str = "image",
+    label: str = "label",
+    classes: tuple[str, ...] | None = None,
+    missing: Missing = "error",
 ) -> Manifest:
     """Any CSV with images beside it.
 
@@ -42,6 +48,7 @@ def table(
         metadata: CSV with one row per image.
         image: Its column with the image's file name, with or without its ending.
         label: Its column with the class.
+        classes: The classes in the order of a model's outputs, also those that no row has; None: those that occur, sorted.
         missing: What to do with a row without image or label, an image without row, an image that cannot be read:
             stop with an error, or leave it out and list it.
 
@@ -49,7 +56,7 @@ def table(
         DataError: The table or the archive cannot be used, or something is missing.
     """
     metadata = Path(metadata)
-    return read_manifest(metadata.stem, images, metadata, Columns(image, label), missing=missing)
+    return read_manifest(metadata.stem, images, metadata, Columns(image, label, classes), missing=missing)
 
 
 def read_manifest(
@@ -74,7 +81,7 @@ def read_manifest(
     out += _no_row(archive, members)
     if out and missing == "error":
         raise DataError(_complaint(out, metadata, archive))
-    keep = np.array([member is not None and not _unknown(label) for member, label in zip(members, labels, strict=True)])
+    keep = np.array([member is not None and not no_label(label) for member, label in zip(members, labels, strict=True)])
     if not keep.any():
         raise DataError(f"no row of '{metadata.name}' has both an image in {archive.where} and a label.")
     kept = tuple(member for member, is_kept in zip(members, keep, strict=True) if is_kept and member is not None)
@@ -124,7 +131,7 @@ def _no_label(ids: list[str], labels: list[str], rows: NDArray[np.int64], found:
     return [
         (int(row), name, "row without label")
         for name, label, row, has_image in zip(ids, labels, rows, found, strict=True)
-        if has_image and _unknown(label)
+        if has_image and no_label(label)
     ]
 
 
@@ -132,7 +139,7 @@ def _no_row(archive: Archive, members: list[str | None]) -> Excluded:
     return [(0, member, "image without row") for member in sorted(set(archive.members) - set(members))]
 
 
-def _unknown(label: str) -> bool:
+def no_label(label: str) -> bool:
     """Empty, or what pandas writes for it; a class may well be called "unknown"."""
     return label.casefold() in ("", "nan")
 
