@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fairshrink.errors import ConfigError
 from fairshrink.metrics.counts import count, margins
-from fairshrink.metrics.gaps import CONVENTIONS, GAPS, gaps, statistics, tpr_gaps
+from fairshrink.metrics.gaps import CONVENTIONS, GAPS, by_class, gaps, moments, statistics, tpr_gaps
 from oracles import gaps as oracle
 
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=60)
@@ -73,6 +73,19 @@ def test_statistics_are_gaps_then_tpr_gaps_over_any_batch():
         for at, name in enumerate(GAPS):
             np.testing.assert_array_equal(found[:, at], gaps(counts, convention)[name].value)
         np.testing.assert_array_equal(found[:, 4:], tpr_gaps(counts, convention).value)
+
+
+def test_moments_are_the_gaps_and_the_mean_squares_of_single_classes():
+    counts = np.random.default_rng(0).integers(0, 6, (5, 3, 4, 4))
+    counts[0, 1:, 2] = 0  # a class that one group has
+    for convention in CONVENTIONS:
+        first, second = np.moveaxis(moments(margins(counts), convention), 1, 0)
+        np.testing.assert_array_equal(first, statistics(margins(counts), convention))
+        table = by_class(margins(counts), convention)
+        for column, name in enumerate(GAPS):
+            slow = [[float(gap) ** 2 for gap in row if not np.isnan(gap)] for row in table[name].value]
+            np.testing.assert_allclose(second[:, column], [sum(row) / len(row) for row in slow])
+        np.testing.assert_array_equal(second[:, len(GAPS) :], table["eopp1"].value ** 2)
 
 
 def test_an_unknown_convention_names_the_nearest():

@@ -46,3 +46,35 @@ def test_a_mixed_cluster_belongs_to_the_class_of_most_of_its_rows():
     units = units_of_clusters(y, p, g, np.array([7, 7, 7, 5]), counts)
     np.testing.assert_array_equal(units.strata, [0, 1, 2])
     np.testing.assert_array_equal(units.parts.reshape(2, 3, 3)[:, 1], [[1, 0, 0], [0, 1, 2]])
+
+
+def test_kinds_of_clusters_are_those_of_a_dictionary():
+    """Clusters of one to nine rows, some alike, some of several classes, some in several groups."""
+    rng = np.random.default_rng(4)
+    y, p, g = (rng.integers(low, 2, 600) for low in (0, 0, -1))
+    clusters = np.where(rng.random(600) < 0.8, rng.integers(-300, 0, 600), rng.integers(0, 8, 600))
+    counts = count(y, p, g, num_groups=2, num_classes=3)
+    members = {}
+    for cluster, group, true, pred in zip(clusters.tolist(), g.tolist(), y.tolist(), p.tolist(), strict=True):
+        if group >= 0:
+            members.setdefault((cluster, group), []).append((true, pred))
+    slow = {}
+    for (_, group), cells in members.items():
+        support = tuple(sum(true == k for true, _ in cells) for k in range(3))
+        hits = tuple(sum(true == pred == k for true, pred in cells) for k in range(3))
+        predicted = tuple(sum(pred == k for _, pred in cells) for k in range(3))
+        key = (support.index(max(support)), tuple(sorted(cells)), hits + support + predicted)
+        slow.setdefault(key, [0, 0])[group] += 1
+    units = units_of_clusters(y, p, g, clusters, counts)
+    stratum = np.repeat(np.arange(units.strata.size - 1), np.diff(units.strata))
+    found = sorted(zip(stratum.tolist(), map(tuple, units.parts), units.counts.T.tolist(), strict=True))
+    assert found == sorted((key[0], key[2], number) for key, number in slow.items())
+    assert max(map(len, members.values())) > 5
+
+
+def test_nobody_of_a_known_group_has_no_units():
+    nobody = np.full(3, -1)
+    counts = count(np.zeros(3, dtype=int), np.zeros(3, dtype=int), nobody, num_groups=2, num_classes=2)
+    units = units_of_clusters(np.zeros(3, dtype=int), np.zeros(3, dtype=int), nobody, np.arange(3), counts)
+    assert units.counts.shape == (2, 0)
+    assert_same_margins(units.margins(units.counts), counts)

@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 
 from fairshrink.metrics.units import Units
 
+_UNITS_PER_KIND = 10  # below it a shuffle of units is faster than one hypergeometric draw per kind; both are exact
+
 
 def kind_rates(units: Units) -> Float[np.ndarray, "G T"]:
     """How often each kind occurs among a group's units of its class; 0 where the group has none."""
@@ -15,8 +17,8 @@ def kind_rates(units: Units) -> Float[np.ndarray, "G T"]:
 def shrunken_rates(units: Units) -> Float[np.ndarray, "G T"]:
     """Rates drawn towards those of all groups together, class by class, by what noise contributes.
 
-    The groups' rates of hits in a class scatter around their common rate by the true differences and by noise; the
-    factor sqrt(max(0, 1 - expected noise / observed)) leaves, squared, what is not noise.
+    The groups' rates of hits in a class scatter around their common rate by the true differences and by noise; they keep
+    the part max(0, 1 - expected noise / observed scatter) of their distance from it.
 
     Source: James and Stein 1961, in the positive-part form, on the difference from the pooled rate.
     """
@@ -42,22 +44,35 @@ def draw_within(
     drawn = _drawn(units)
     for stratum, (start, end) in enumerate(_spans(units)):
         for group in np.flatnonzero(drawn[:, stratum]):
-            chances = rates[group, start:end]
-            out[:, group, start:end] = rng.multinomial(drawn[group, stratum], chances / chances.sum(), size=size)
+            there = start + np.flatnonzero(rates[group, start:end])  # most kinds of clusters occur in one group only
+            chances = rates[group, there]
+            out[:, group, there] = rng.multinomial(drawn[group, stratum], chances / chances.sum(), size=size)
     return out
 
 
 def draw_permuted(units: Units, rng: np.random.Generator, size: int) -> Int[np.ndarray, "B G T"]:
-    """Groups permuted over the units of each class: multivariate hypergeometric draws, group after group."""
+    """Groups permuted over the units of each class: kind by kind where a kind has many units, else unit by unit."""
     out = np.zeros((size, *units.counts.shape), dtype=np.int64)
     for start, end in _spans(units):
         cells = units.counts[:, start:end]
-        out[:, :, start:end] = _permuted(cells.sum(1), cells.sum(0), rng, size)
+        group_sizes, kind_sizes = cells.sum(1), cells.sum(0)
+        permute = _shuffled if kind_sizes.sum() < _UNITS_PER_KIND * kind_sizes.size else _dealt
+        out[:, :, start:end] = permute(group_sizes, kind_sizes, rng, size)
     return out
 
 
-def _permuted(group_sizes: np.ndarray, kind_sizes: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Random tables with these margins, (size, G, T): deal the units out to one group after the other."""
+def _shuffled(group_sizes: np.ndarray, kind_sizes: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Random tables with these margins, (size, G, T): the units in random order, the first to the first group."""
+    units = np.tile(np.repeat(np.arange(kind_sizes.size), kind_sizes), (size, 1))
+    kinds = rng.permuted(units, axis=1, out=units)
+    tables, groups = np.arange(size)[:, None] * group_sizes.size, np.repeat(np.arange(group_sizes.size), group_sizes)
+    cells = (tables + groups) * kind_sizes.size + kinds
+    shape = (size, group_sizes.size, kind_sizes.size)
+    return np.bincount(cells.ravel(), minlength=np.prod(shape)).reshape(shape)
+
+
+def _dealt(group_sizes: np.ndarray, kind_sizes: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """The same by multivariate hypergeometric draws: deal the kinds out to one group after the other."""
     table = np.zeros((size, group_sizes.size, kind_sizes.size), dtype=np.int64)
     left = np.tile(kind_sizes, (size, 1))
     for group, needed in enumerate(group_sizes[:-1].tolist()):
@@ -93,7 +108,7 @@ def _shrinkage(units: Units) -> np.ndarray:
     observed = (sizes * (means - common) ** 2).sum(0)
     noise = (squares - common**2) * ((sizes > 0).sum(0) - 1)
     kept = 1 - np.divide(noise, observed, out=np.ones(noise.shape), where=observed > 0)
-    return np.sqrt(np.clip(kept, 0.0, 1.0))
+    return np.clip(kept, 0.0, 1.0)
 
 
 def _drawn(units: Units) -> np.ndarray:

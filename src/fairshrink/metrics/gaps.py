@@ -67,9 +67,13 @@ def tpr_gaps(counts: Integer[np.ndarray, "*B G C C"], convention: str = "strict"
 
 def statistics(parts: Margins, convention: str) -> Float[np.ndarray, "*B S"]:
     """All that is resampled, in one array: the gaps in the order of `GAPS`, then the TPR gap of each class."""
+    return _over_classes(by_class(parts, convention), 1)
+
+
+def moments(parts: Margins, convention: str) -> Float[np.ndarray, "*B 2 S"]:
+    """`statistics`, and the same of squares: the mean over classes of each class's squared gap."""
     table = by_class(parts, convention)
-    means = np.stack([_mean(table[name].value) for name in GAPS], axis=-1)
-    return np.concatenate([means, table["eopp1"].value], axis=-1)
+    return np.stack([_over_classes(table, power) for power in (1, 2)], axis=-2)
 
 
 def by_class(parts: Margins, convention: str) -> dict[str, GapValue]:
@@ -108,6 +112,11 @@ def spread(rates: Float[np.ndarray, "*B G C"]) -> Float[np.ndarray, "*B C"]:
     high = np.where(missing, -np.inf, rates).max(-2)
     low = np.where(missing, np.inf, rates).min(-2)
     return np.subtract(high, low, out=np.full(high.shape, np.nan), where=(~missing).sum(-2) >= 2)
+
+
+def _over_classes(table: dict[str, GapValue], power: int) -> np.ndarray:
+    means = np.stack([_mean(table[name].value ** power) for name in GAPS], axis=-1)
+    return np.concatenate([means, table["eopp1"].value ** power], axis=-1)
 
 
 def _any(missing: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ a group has: resampling 100,000 rows becomes a handful of multinomial draws, and
 becomes hypergeometric draws. Both are exact, not approximations.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,9 @@ class Units:
     def margins(self, drawn: Num[np.ndarray, "*B G T"]) -> Margins:
         """Margins, (..., G, C), of so many units of each kind."""
         # Products of whole numbers below 2**53 are exact in float64, and matrix products are fast only there.
-        flat = drawn.reshape(-1, drawn.shape[-1]).astype(np.float64)  # one large product, not many small ones
+        flat = drawn.reshape(math.prod(drawn.shape[:-1]), drawn.shape[-1]).astype(
+            np.float64
+        )  # one large product, not many small ones
         total = (flat @ self.parts).reshape(*drawn.shape[:-1], -1)
         hits, support, predicted = np.split(total, 3, axis=-1)
         return Margins(hits, support, predicted)
@@ -45,7 +48,7 @@ def units_of_rows(counts: GroupCounts) -> Units:
     parts[kinds, 0, true] = true == pred
     parts[kinds, 1, true] = 1
     parts[kinds, 2, pred] = 1
-    return Units(counts.counts[:, true, pred], _starts(true), parts.reshape(true.size, 3 * size))
+    return Units(counts.counts[:, true, pred], starts_of(true), parts.reshape(true.size, 3 * size))
 
 
 def units_of_clusters(
@@ -69,37 +72,46 @@ def units_of_clusters(
     """
     size = counts.num_classes
     known = groups >= 0
-    units, unit = np.unique(np.stack([clusters[known], groups[known]]), axis=1, return_inverse=True)
-    unit = unit.reshape(-1)
-    kinds, kind = _kinds(unit, y_true[known] * size + y_pred[known], units.shape[1])
-    parts = np.stack([_parts(cells, size) for cells in kinds]) if kinds else np.zeros((0, 3, size))
+    member = np.unique(clusters[known], return_inverse=True)[1] * counts.num_groups + groups[known]
+    units, unit = np.unique(member, return_inverse=True)
+    kinds, kind = kinds_of(unit, y_true[known] * size + y_pred[known], units.size)
+    parts = _parts(kinds, size)
     classes = parts[:, 1].argmax(-1)
     order = np.argsort(classes, kind="stable")
-    table = np.zeros((counts.num_groups, len(kinds)), dtype=np.int64)
-    np.add.at(table, (units[1], kind), 1)
-    return Units(table[:, order], _starts(classes[order]), parts[order].reshape(len(kinds), 3 * size))
+    table = np.zeros((counts.num_groups, classes.size), dtype=np.int64)
+    np.add.at(table, (units % counts.num_groups, kind), 1)
+    return Units(table[:, order], starts_of(classes[order]), parts[order].reshape(classes.size, 3 * size))
 
 
-def _kinds(unit: np.ndarray, cells: np.ndarray, num_units: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """The distinct multisets of cells that units consist of, and which of them each unit is."""
-    order = np.lexsort((cells, unit))
-    ends = np.cumsum(np.bincount(unit, minlength=num_units))
-    codes: dict[bytes, int] = {}
-    kinds: list[np.ndarray] = []
-    of_unit = np.empty(num_units, dtype=np.int64)
-    for number, members in enumerate(np.split(cells[order], ends[:-1])):
-        code = codes.setdefault(members.tobytes(), len(kinds))
-        if code == len(kinds):
-            kinds.append(members)
-        of_unit[number] = code
-    return kinds, of_unit
+def kinds_of(unit: np.ndarray, cells: np.ndarray, num_units: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The distinct multisets of cells that units consist of, and which of them each unit is.
+
+    A unit's cells in ascending order are a path from the root of a tree; all units take one step at a time.
+    """
+    cells = cells[np.lexsort((cells, unit))]
+    sizes = np.bincount(unit, minlength=num_units)
+    starts = np.cumsum(sizes) - sizes
+    node, nodes, width = np.zeros(num_units, dtype=np.int64), 1, int(cells.max(initial=0)) + 1
+    left = np.arange(num_units)
+    for depth in range(int(sizes.max(initial=0))):
+        left = left[sizes[left] > depth]
+        steps, step = np.unique(node[left] * width + cells[starts[left] + depth], return_inverse=True)
+        node[left] = nodes + step
+        nodes += steps.size
+    _, examples, kind = np.unique(node, return_index=True, return_inverse=True)
+    return [cells[starts[at] : starts[at] + sizes[at]] for at in examples.tolist()], kind
 
 
-def _parts(cells: np.ndarray, size: int) -> np.ndarray:
-    true, pred = np.divmod(cells, size)
-    hits = np.bincount(true[true == pred], minlength=size)
-    return np.stack([hits, np.bincount(true, minlength=size), np.bincount(pred, minlength=size)]).astype(np.float64)
+def _parts(kinds: list[np.ndarray], size: int) -> np.ndarray:
+    """Hits, support and predictions per class of each kind, (T, 3, C)."""
+    kind = np.repeat(np.arange(len(kinds)), np.array([cells.size for cells in kinds], dtype=np.int64))
+    true, pred = np.divmod(np.concatenate([*kinds, np.zeros(0, dtype=np.int64)]), size)
+    hit = np.flatnonzero(true == pred)
+    pairs = ((kind[hit], true[hit]), (kind, true), (kind, pred))
+    tallies = [np.bincount(of * size + label, minlength=len(kinds) * size) for of, label in pairs]
+    return np.stack([tally.reshape(len(kinds), size) for tally in tallies], axis=1).astype(np.float64)
 
 
-def _starts(classes: np.ndarray) -> np.ndarray:
+def starts_of(classes: np.ndarray) -> np.ndarray:
+    """Start of each class's kinds and the end of the last, from the sorted classes of all kinds."""
     return np.append(np.unique(classes, return_index=True)[1], classes.size).astype(np.int64)
