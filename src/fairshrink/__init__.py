@@ -1,6 +1,6 @@
 """fairshrink measures how differently an image classifier treats groups of people and narrows the gap by shrinking it."""
 
-from fairshrink.audit import audit
+from fairshrink.audit import Comparison, audit, compare
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import Recipe, compress
@@ -17,7 +17,9 @@ __all__ = [
     "Task",
     "classify",
     # measuring
+    "Comparison",
     "audit",
+    "compare",
     "fate",
     # shrinking
     "Frozen",

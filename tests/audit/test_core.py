@@ -65,7 +65,7 @@ def test_a_planted_gap_is_above_chance_and_in_its_class_only(rows):
     assert found.gaps["eopp1"].above_chance
     assert found.class_gaps["tpr[1]"].above_chance
     assert not found.class_gaps["tpr[2]"].above_chance
-    assert found.class_gaps["tpr[1]"].low > 0.2
+    assert found.class_gaps["tpr[1]"].low > 0.15
 
 
 @pytest.mark.parametrize(
@@ -187,12 +187,28 @@ def test_json_is_the_contract(rows):
     attribute = data["attributes"]["group"]
     assert attribute["groups"]["0"].keys() == {"n", "accuracy", "precision", "recall", "f1"}
     assert list(attribute["gaps"]) == ["eopp0", "eopp1", "eodd", "eodd_max"]
-    record = {"value", "low", "high", "null_mean", "null_high", "undefined"}
-    assert attribute["gaps"]["eopp0"].keys() == attribute["class_gaps"]["tpr[3]"].keys() == record
+    record = {"value", "low", "high", "null_mean", "null_high", "undefined", "needed", "verdict"}
+    assert attribute["gaps"]["eopp0"].keys() == record
+    assert attribute["class_gaps"]["tpr[3]"].keys() == record | {"null_alone"}
     assert attribute["class_gaps"]["tpr[3]"]["value"] is None
     assert attribute["classes"]["3"]["0"] == {"n": 0, "tpr": None, "tnr": pytest.approx(1.0), "fpr": pytest.approx(0.0)}
     assert (data["convention"], data["num_classes"], data["seed"], data["n_boot"]) == ("strict", 4, 3, 10)
+    assert (attribute["min_cell"], attribute["calibration"], attribute["small_cells"]) == (None, None, [])
+    assert attribute["class_gaps"]["tpr[3]"]["needed"] is None
+    assert isinstance(attribute["gaps"]["eopp1"]["needed"], int)
     assert audit(*rows, num_classes=4, n_boot=10, seed=3).to_json() == found.to_json()
+
+
+def test_small_cells_are_listed():
+    y = [0] * 9 + [1] * 10 + [0] * 12 + [1] * 3
+    found = audit(y, y, [0] * 19 + [1] * 15, num_classes=3, n_boot=5).to_dict()["attributes"]["group"]
+    assert found["small_cells"] == [{"group": "0", "class": "0", "n": 9}, {"group": "1", "class": "1", "n": 3}]
+
+
+def test_a_class_that_no_label_has_is_said():
+    found = audit([0, 1, 0, 1], [0, 3, 0, 1], [0, 0, 1, 1], n_boot=5)
+    assert found.notes[1] == "1 predictions are of '3', which no label is: they count as wrong."
+    assert len(audit([0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], num_classes=5, n_boot=5).notes) == 0
 
 
 def test_order_of_the_rows_does_not_matter(rows):

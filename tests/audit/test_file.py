@@ -40,7 +40,7 @@ def write(tmp_path):
 def request(path, **changes):
     known = {"label": "dx", "prediction": "pred", "groups": ["sex"]} | changes
     columns = {name: known.pop(name) for name in list(known) if name in Columns.__dataclass_fields__}
-    return AuditRequest(**{"predictions": path, "columns": Columns(**columns), "n_boot": 20} | known)
+    return AuditRequest(**{"predictions": path, "columns": Columns(**columns), "n_boot": 40} | known)
 
 
 def run(path, **changes):
@@ -52,7 +52,7 @@ def run(path, **changes):
 def test_a_file_is_audited_as_its_columns_are(frame, write):
     found = audit_file(request(write(frame), groups=["sex", "age >= 60"], cluster="lesion"))
     age = np.where(frame.age >= 60, "age >= 60", "age < 60")
-    direct = audit(frame.dx, frame.pred, {"sex": frame.sex, "age >= 60": age}, clusters=frame.lesion, n_boot=20)
+    direct = audit(frame.dx, frame.pred, {"sex": frame.sex, "age >= 60": age}, clusters=frame.lesion, n_boot=40)
     assert found.to_dict() == direct.to_dict()
     assert list(found.attributes) == ["sex", "age >= 60", "sex & age >= 60"]
 
@@ -75,6 +75,14 @@ def test_tables_json_and_exit_status(frame, write, tmp_path):
     assert status == 1
     assert "--fail-if tpr[mel]>0.2 holds: tpr[mel] is 0." in text
     assert "0.99" not in text
+
+
+def test_the_page_is_written_from_the_audit_even_when_a_condition_holds(frame, write, tmp_path):
+    pages = []
+    console = Console(file=io.StringIO(), width=140)
+    asked = request(write(frame), fail_if=["accuracy>0.1"], min_cell=2)
+    assert run_audit_command(asked, console, lambda found, _: pages.append(found)) == 1
+    assert pages[0].attributes["sex"].min_cell == 2
 
 
 def test_an_undecidable_condition_is_an_error_even_beside_one_that_holds(frame, write):
@@ -150,7 +158,7 @@ def test_names_are_text_not_markup_and_not_control_signs(write):
         ("dx,pred,sex\n", {}, "has a header but no rows"),
         ("dx,pred,sex,sex\na,a,f,m\n", {}, "names a column twice: 'sex'"),
         ("dx,predd,sex\na,a,f\n", {}, "has no column 'pred'. Did you mean 'predd'"),
-        ("dx;pred;sex\na;a;f\n", {}, "Save it with commas"),
+        ("dx|pred|sex\na|a|f\n", {}, "Save it with commas"),
         ("dx,pred,sex\na,a\n", {}, "row 2 of 'predictions.csv' does not have 3 cells"),
         ("dx,pred,sex\na,a,f\n,a,m\nb, ,m\n", {}, "'dx' of 'predictions.csv' is empty in 1 of 3 rows: 3"),
         ("dx,pred,sex\na,a,f\nb,b,f\n", {}, "'sex' has one group only, 'f'"),

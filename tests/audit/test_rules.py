@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ def found():
     p[40:60:2] = "nv"
     sex = np.repeat(["a", "b"], 40)
     age = np.tile(["young", "young", "old", "old"], 20)
-    return audit(pd.Categorical(y, categories=["mel", "nv", "df"]), p, {"sex": sex, "age >= 60": age}, n_boot=20)
+    return audit(pd.Categorical(y, categories=["mel", "nv", "df"]), p, {"sex": sex, "age >= 60": age}, n_boot=80)
 
 
 def held(text, found):
@@ -38,6 +40,11 @@ def held(text, found):
         ("accuracy<0.9", True),
         ("f1<1e-1", False),
         ("eodd_max>=0.9", False),
+        ("sex:tpr[mel]>chance", True),
+        ("sex:tpr[mel] > chance", True),
+        ("sex:tpr[nv]>chance", False),
+        ("sex:eopp1>chance", True),
+        ("age >= 60:eopp1>chance", False),
     ],
 )
 def test_conditions(text, expected, found):
@@ -58,6 +65,8 @@ def test_the_sentence_names_value_and_place(found):
         ("eopp1>abc", "compares with 'abc', expected a number"),
         ("eopp1>nan", "compares with 'nan', expected a number"),
         ("eopp1>0.1>0.2", "cannot read the condition"),
+        ("eopp1<chance", "compares with chance by '<': only '>' says something"),
+        ("eopp1>=chance", "compares with chance by '>='"),
     ],
 )
 def test_conditions_that_cannot_be_read(text, message):
@@ -72,6 +81,8 @@ def test_conditions_that_cannot_be_read(text, message):
         ("tpr[melanoma]>0.2", r"names 'tpr\[melanoma\]'. Did you mean 'tpr\[mel\]'"),
         ("gender:eopp1>0.2", "names the attribute 'gender'"),
         ("sex:f1>0.2", "f1 is of all rows. Leave out 'sex:'"),
+        ("f1>chance", "f1 has no chance level, only gaps have. Write METRIC>NUMBER"),
+        ("worst_group_accuracy>chance", "worst_group_accuracy has no chance level"),
     ],
 )
 def test_conditions_on_what_is_not_there(text, message, found):
@@ -82,3 +93,25 @@ def test_conditions_on_what_is_not_there(text, message, found):
 def test_an_undefined_metric_does_not_pass_silently(found):
     with pytest.raises(DataError, match=r"cannot be decided: tpr\[df\] is undefined for sex, age >= 60, sex & age"):
         check_rule(parse_rule("tpr[df]>0.2"), found)
+
+
+def test_chance_is_that_of_a_class_named_beforehand(found):
+    gap = found.class_gaps["tpr[mel]"]
+    (sentence,) = check_rule(parse_rule("sex:tpr[mel]>chance"), found)
+    floor = f"{gap.null_alone:.3f}"
+    assert sentence == (f"sex:tpr[mel]>chance holds: tpr[mel] is 0.500, above the {floor} that chance reaches (sex)")
+    between = replace(gap, value=(gap.null_alone + gap.null_high) / 2)
+    attribute = replace(found.attributes["sex"], class_gaps=found.class_gaps | {"tpr[mel]": between})
+    assert not between.above_chance
+    assert held("sex:tpr[mel]>chance", replace(found, attributes=found.attributes | {"sex": attribute}))
+
+
+@pytest.mark.parametrize("text", ["tpr[df]>0.2", "tpr[df]>chance"])
+def test_a_suppressed_class_is_an_error_that_says_so(text):
+    y = ["mel"] * 40 + ["nv"] * 40 + ["df"] * 6 + ["bcc"] * 6
+    sex = ["a", "b"] * 46
+    private = audit(y, y, {"sex": sex}, n_boot=40, min_cell=5)
+    assert held("tpr[mel]>0.2", private) is False
+    message = r"cannot be decided: tpr\[df\] is not shown for sex: cells of fewer than 5 rows are suppressed"
+    with pytest.raises(DataError, match=message):
+        check_rule(parse_rule(text), private)

@@ -1,16 +1,19 @@
 """Audit a file of predictions: what `fairshrink audit` does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from fairshrink.audit.against import AgainstRequest, run_against
 from fairshrink.audit.core import audit
 from fairshrink.audit.reading import Columns, read_predictions
 from fairshrink.audit.record import Audit
 from fairshrink.audit.rules import check_rule, parse_rule
 from fairshrink.audit.terminal import show
+from fairshrink.errors import ConfigError
 from fairshrink.files import write_json
 
 
@@ -22,23 +25,38 @@ class AuditRequest:
         predictions: The CSV file.
         columns: What its columns mean.
         convention: "strict" or "published".
+        min_cell: Cells of a group and a class with fewer rows are suppressed; None: none is.
         n_boot: Draws for each floor and interval.
         seed: Of the draws.
         json: Where to write the audit as JSON.
         fail_if: Conditions that make the exit status 1.
+        against: Other models' files on the same rows; the audited file is the baseline.
+        id_column: Names the rows of these files; None: found by itself.
     """
 
     predictions: Path
     columns: Columns
     convention: str = "strict"
+    min_cell: int | None = None
     n_boot: int = 1000
     seed: int = 0
     json: Path | None = None
     fail_if: Sequence[str] = ()
+    against: Sequence[Path] = ()
+    id_column: str | None = None
 
 
-def run_audit_command(request: AuditRequest, console: Console) -> int:
-    """Audit the file, print the tables, write the JSON, check the conditions.
+def run_audit_command(
+    request: AuditRequest,
+    console: Console,
+    write_page: Callable[[Audit, Sequence[dict[str, Any]]], object] | None = None,
+) -> int:
+    """Audit the file, compare it with others, print the tables, write the JSON and the page, check the conditions.
+
+    Args:
+        request: What was asked for.
+        console: Where the tables go.
+        write_page: Given the audit and the comparisons; writes the HTML page.
 
     Returns:
         Exit status: 1 when a condition of `fail_if` holds, else 0.
@@ -47,15 +65,28 @@ def run_audit_command(request: AuditRequest, console: Console) -> int:
         FairshrinkError: Anything that cannot be used as it is; the command's exit status for it is 2.
     """
     rules = [parse_rule(text) for text in request.fail_if]
+    if request.against and request.min_cell is not None:
+        raise ConfigError("--against cannot be used with --min-cell: a comparison would give away the hidden cells.")
     found = audit_file(request)
     show(found, console)
+    comparisons = _compare(request, console)
     if request.json is not None:
-        write_json(request.json, found.to_dict())
+        write_json(request.json, found.to_dict() | ({"comparisons": comparisons} if comparisons else {}))
+    if write_page is not None:
+        write_page(found, comparisons)
     # Every condition is looked at before any speaks: one that cannot be decided is an error, whatever the others say.
     held = [sentence for rule in rules for sentence in check_rule(rule, found)]
     for sentence in held:
         console.print(f"--fail-if {sentence}", style="bold red", markup=False, highlight=False)
     return 1 if held else 0
+
+
+def _compare(request: AuditRequest, console: Console) -> list[dict[str, Any]]:
+    if not request.against:
+        return []
+    how = {"convention": request.convention, "n_boot": request.n_boot, "seed": request.seed}
+    asked = AgainstRequest(request.predictions, request.against, request.columns, request.id_column, **how)
+    return run_against(asked, console)
 
 
 def audit_file(request: AuditRequest) -> Audit:
@@ -66,12 +97,15 @@ def audit_file(request: AuditRequest) -> Audit:
         ConfigError: A group, the convention or a number of draws cannot be used.
     """
     read = read_predictions(request.predictions, request.columns)
-    return audit(
+    found = audit(
         read.y_true,
         read.y_pred,
         read.attributes,
+        y_prob=read.y_prob,
         clusters=read.clusters,
         convention=request.convention,
+        min_cell=request.min_cell,
         n_boot=request.n_boot,
         seed=request.seed,
     )
+    return replace(found, notes=(*read.notes, *found.notes))

@@ -42,22 +42,38 @@ def encode_labels(y_true: Any, y_pred: Any, num_classes: int | None) -> tuple[Co
         ConfigError: num_classes is no whole number of 1 or more.
         DataError: Lengths differ, nothing there, missing values, text against numbers, a value that is no class.
     """
+    true, (pred,), names = encode_predictions(y_true, {"y_pred": y_pred}, num_classes)
+    return true, pred, names
+
+
+def encode_predictions(
+    y_true: Any, predictions: Mapping[str, Any], num_classes: int | None
+) -> tuple[Codes, list[Codes], tuple[str, ...]]:
+    """The same for the predictions of several models on the same rows: argument's name -> what came.
+
+    Raises:
+        ConfigError, DataError: As `encode_labels`; the argument is named.
+    """
     num_classes = None if num_classes is None else check_whole("num_classes", num_classes, 1)
-    true, pred = _labels("y_true", y_true), _labels("y_pred", y_pred)
-    if len(true) != len(pred):
-        raise DataError(f"y_true has {len(true):,} entries and y_pred {len(pred):,}: they must be of the same rows.")
-    if not len(true):
-        raise DataError("y_true and y_pred are empty: there is nothing to audit.")
-    _same_kind(true, pred)
+    true, preds = _labels("y_true", y_true), {name: _labels(name, values) for name, values in predictions.items()}
+    for name, pred in preds.items():
+        if len(true) != len(pred):
+            raise DataError(
+                f"y_true has {len(true):,} entries and {name} {len(pred):,}: they must be of the same rows."
+            )
+        if not len(true):
+            raise DataError(f"y_true and {name} are empty: there is nothing to audit.")
+        _same_kind(true, name, pred)
     classes = _declared(y_true)
     if classes is not None and num_classes not in (None, len(classes)):
         raise DataError(
             f"num_classes is {num_classes}, but y_true has {len(classes)} categories: leave one of them out."
         )
     if classes is None:
-        classes = _counted(true, pred, num_classes)
+        classes = _counted([true, *preds.values()], num_classes)
     index = _distinct("classes", classes)
-    return _look_up("y_true", true, index), _look_up("y_pred", pred, index), tuple(str(value) for value in classes)
+    codes = [_look_up(name, pred, index) for name, pred in preds.items()]
+    return _look_up("y_true", true, index), codes, tuple(str(value) for value in classes)
 
 
 def encode_groups(sensitive_features: Any, rows: int) -> list[Coded]:
@@ -148,16 +164,18 @@ def _check_list(name: str, values: Any) -> None:
 
 
 def _missing(column: pd.Series) -> NDArray[np.bool_]:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.isna().to_numpy(dtype=bool)
     blank = column.map(lambda value: isinstance(value, str) and not value.strip()).to_numpy(dtype=bool)
     return column.isna().to_numpy(dtype=bool) | (blank if len(column) else False)
 
 
-def _same_kind(true: pd.Series, pred: pd.Series) -> None:
+def _same_kind(true: pd.Series, name: str, pred: pd.Series) -> None:
     kinds = [bool(pd.api.types.is_numeric_dtype(column.dtype)) for column in (true, pred)]
     if kinds[0] != kinds[1]:
         words = ["numbers" if kind else "text" for kind in kinds]
         raise DataError(
-            f"y_true holds {words[0]} ({_plain(true.iloc[0])!r}) and y_pred {words[1]} ({_plain(pred.iloc[0])!r}): "
+            f"y_true holds {words[0]} ({_plain(true.iloc[0])!r}) and {name} {words[1]} ({_plain(pred.iloc[0])!r}): "
             "give both in the same form."
         )
 
@@ -167,11 +185,11 @@ def _declared(y_true: Any) -> list[Any] | None:
     return list(holder.categories) if isinstance(holder, pd.Categorical) else None
 
 
-def _counted(true: pd.Series, pred: pd.Series, num_classes: int | None) -> list[Any]:
-    found = _sorted(pd.unique(pd.concat([true, pred], ignore_index=True)))
+def _counted(columns: list[pd.Series], num_classes: int | None) -> list[Any]:
+    found = _sorted(pd.unique(pd.concat(columns, ignore_index=True)))
     if num_classes is None:
         return found
-    if pd.api.types.is_numeric_dtype(true.dtype):
+    if pd.api.types.is_numeric_dtype(columns[0].dtype):
         return list(range(num_classes))
     if len(found) != num_classes:
         raise DataError(
