@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from report.fake_audit import fake_comparison, fake_gap
+
 HAM = {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
 FOUND = {"akiec": 0.42, "bcc": 0.55, "bkl": 0.52, "df": 0.22, "mel": 0.38, "nv": 0.93, "vasc": 0.62}
 CONFIG = """[data]
@@ -66,12 +68,16 @@ def write_fake_run(folder: Path, plan: Plan | None = None) -> Path:
     _json(folder / "data.json", _data(plan))
     shift = {"vanilla": 0.0, "obd": 0.015, "fairprune": -0.045}
     drawn = {name: _rates(plan, name, np.random.default_rng(11)) for name in plan.attributes}
+    vanilla: dict[str, Any] = {}
     for place, method, title in STAGES:
         stage = folder / "stages" / place
         stage.mkdir(parents=True)
         audits = {name: _audit(plan, name, drawn[name], shift[method], rng) for name in plan.attributes}
         _json(stage / "audit.json", _whole(plan, audits))
+        vanilla = _whole(plan, audits) if method == "vanilla" else vanilla
         _json(stage / "stage.json", _stage(plan, method, title))
+        if method != "vanilla":
+            _json(stage / "comparison.json", fake_comparison(vanilla, _whole(plan, audits), ("Vanilla", title)))
         if method == "vanilla":
             _lines(stage / "history.jsonl", _history(plan, rng))
             _json(stage / "saliency.json", _saliency(plan, rng))
@@ -154,31 +160,21 @@ def _audit(plan: Plan, attribute: str, found: np.ndarray, shift: float, rng: np.
     by_class = np.ptp(tpr, axis=0)
     noise = np.sqrt(2 * mean[0] * (1 - mean[0]) / sizes[0])
     gaps = {
-        "eopp0": _gap(float(np.ptp(fpr, axis=0).mean()), 0.009, 0.004),
-        "eopp1": _gap(float(by_class.mean()), float(noise.mean()), float(noise.mean()) / 2),
-        "eodd": _gap(float(np.ptp(tpr - fpr, axis=0).mean() / 2), float(noise.mean()) / 2, 0.01),
-        "eodd_max": _gap(float(by_class.mean()), float(noise.mean()), float(noise.mean()) / 2),
+        "eopp0": fake_gap(float(np.ptp(fpr, axis=0).mean()), 0.009, 0.004),
+        "eopp1": fake_gap(float(by_class.mean()), float(noise.mean()), float(noise.mean()) / 2),
+        "eodd": fake_gap(float(np.ptp(tpr - fpr, axis=0).mean() / 2), float(noise.mean()) / 2, 0.01),
+        "eodd_max": fake_gap(float(by_class.mean()), float(noise.mean()), float(noise.mean()) / 2),
     }
     return {
         "groups": {group: _scores(tpr[g], sizes[g]) for g, group in enumerate(groups)},
         "gaps": gaps,
         "classes": classes,
         "class_gaps": {
-            f"tpr[{name}]": _gap(float(by_class[c]), float(noise[c]), float(noise[c])) for c, name in enumerate(names)
+            f"tpr[{name}]": fake_gap(float(by_class[c]), float(noise[c]), float(noise[c]), alone=True)
+            for c, name in enumerate(names)
         },
         "unknown": 57,
         "notes": [f"{groups[0]} has no image of one class"],
-    }
-
-
-def _gap(value: float, chance: float, spread: float) -> dict[str, Any]:
-    return {
-        "value": value,
-        "low": max(0.0, value - 1.96 * spread),
-        "high": value + 1.96 * spread,
-        "null_mean": 0.7 * chance,
-        "null_high": 1.3 * chance,
-        "undefined": 0,
     }
 
 

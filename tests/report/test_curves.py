@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from fairshrink.report import curves, style
-from fairshrink.report.records import Scores
+from fairshrink.report.audited import Scores
 
 
 def test_the_thick_line_is_the_mean_of_what_each_fold_chose(five):

@@ -41,3 +41,12 @@ def test_the_overview_is_one_png(three):
     assert image.format == "PNG"
     assert image.width > image.height
     assert gallery.overview(three) == gallery.overview(three)
+
+
+def test_changes_name_the_models_that_were_not_compared(five):
+    bare = [*five.stages[:2], five.stages[2]._replace(comparison=None)]
+    caption = gallery.changes(five._replace(stages=bare)).caption
+    assert "after adjusting for all 6 changes shown here" in caption
+    assert caption.endswith("For FairPrune there is no paired comparison: the stage has no comparison.json.")
+    assert not gallery.changes(five._replace(stages=[five.vanilla])).panels
+    assert "There is no shrunk model" in gallery.changes(five._replace(stages=[five.vanilla])).caption

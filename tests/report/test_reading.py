@@ -3,9 +3,10 @@ import json
 import pytest
 
 from fairshrink.errors import StoreError
+from fairshrink.report.audited import Gap
 from fairshrink.report.reading import read_run
-from fairshrink.report.records import Gap
 
+COMPARISON = "stages/02-fairprune/comparison.json"
 AUDIT, STAGE, SALIENCY = "stages/02-fairprune/audit.json", "stages/01-obd/stage.json", "stages/00-train/saliency.json"
 
 
@@ -45,7 +46,7 @@ def test_a_record_that_is_not_there_is_named(fresh, name):
         read_run(fresh)
 
 
-@pytest.mark.parametrize("name", ["data.json", AUDIT, STAGE, SALIENCY, "stages/01-obd/choice.json"])
+@pytest.mark.parametrize("name", ["data.json", AUDIT, STAGE, SALIENCY, COMPARISON, "stages/01-obd/choice.json"])
 def test_a_record_that_was_cut_short_is_named(fresh, name):
     (fresh / name).write_bytes((fresh / name).read_bytes()[:-40])
     with pytest.raises(StoreError, match=rf"'{name}': Invalid JSON.*cut short"):
@@ -133,6 +134,25 @@ def test_an_audit_without_the_attribute_that_was_shrunk_for_is_refused(fresh):
     for stage in ("00-train", "01-obd", "02-fairprune"):
         change(fresh, f"stages/{stage}/audit.json", lambda record: record["attributes"].pop("tone"))
     with pytest.raises(StoreError, match="has no attribute 'tone', which was shrunk for"):
+        read_run(fresh)
+
+
+def test_an_older_run_without_comparisons_is_read(fresh):
+    for path in fresh.glob("stages/*/comparison.json"):
+        path.unlink()
+    assert [stage.comparison for stage in read_run(fresh).stages] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda record: record["attributes"].pop("tone"), "the attribute 'tone' is missing"),
+        (lambda record: record["attributes"]["tone"]["gaps"].pop("eodd"), "the attribute 'tone' has no gap eodd"),
+    ],
+)
+def test_a_comparison_of_something_else_is_refused(fresh, edit, words):
+    change(fresh, COMPARISON, edit)
+    with pytest.raises(StoreError, match=rf"'{COMPARISON}': {words}, but audit.json has it"):
         read_run(fresh)
 
 

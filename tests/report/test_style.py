@@ -23,6 +23,7 @@ def test_the_style_holds_inside_only_and_over_the_users_own():
 def test_looks_are_told_apart_by_marker_too():
     looks = [style.of_group(index) for index in range(5)]
     assert len({look.marker for look in looks}) == len({look.colour for look in looks}) == 5
+    assert len({style.of_group(index) for index in range(35)}) == 35
     assert style.of_model(0) == style.of_model(len(style.METHOD_COLOURS))
 
 
@@ -34,3 +35,12 @@ def test_a_legend_of_long_names_has_one_column():
         axes.plot([1, 0], label="another")
         style.legend(figure, axes)
     assert figure.legends[0]._ncols == 1
+
+
+def test_names_that_would_look_alike_keep_their_ends():
+    one, two, other = style.distinct(
+        ["a very long name of a class, first", "a very long name of a class, second", "mel"], 20
+    )
+    assert (one, two, other) == ("a very lo…ass, first", "a very lo…ss, second", "mel")
+    assert max(map(len, (one, two))) == 20
+    assert style.distinct(["a" * 40], 10) == ["a" * 9 + "…"]

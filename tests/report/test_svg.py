@@ -67,3 +67,10 @@ def test_the_same_picture_has_the_same_bytes():
 def test_letters_that_the_drawing_font_lacks_are_left_to_the_reader(recwarn):
     assert "皮膚" in drawn(text="皮膚")
     assert not recwarn.list
+
+
+def test_coordinates_are_short_and_level_text_is_not_turned():
+    svg = str(drawn())
+    assert "rotate(0 " not in svg
+    assert "rotate(-0 " not in svg
+    assert not re.search(r' [xy]="-?\d+\.\d{3,}"', svg)

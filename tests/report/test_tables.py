@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 
 from fairshrink.metrics.tradeoff import fate
-from fairshrink.report import tables
-from fairshrink.report.records import Gap
+from fairshrink.report import paired, tables
 
 
 def texts(table):
@@ -36,14 +35,6 @@ def test_fate_without_a_gap_to_start_from_is_undefined(five, value):
     assert tables.fate_of(run, five.stages[1], "sex", "eopp1") is None
 
 
-def test_a_gap_never_stands_without_interval_and_floor():
-    cell = tables.gap_cell(Gap(0.0854, 0.031, 0.112, 0.03, 0.059, 2))
-    assert cell.text == "0.085"
-    assert cell.notes == ("0.031\u00a0to\u00a00.112", "chance 0.059", "2 undefined")
-    assert cell.strong
-    assert tables.gap_cell(Gap(None, None, None, None, None, 7)).notes == ("undefined",)
-
-
 def test_scores_have_a_row_per_group_then_average_and_difference(three):
     rows = texts(tables.scores(three, "tone"))[:5]
     assert [row[-6] for row in rows] == ["tone 1", "tone 2", "tone 3", "average", "difference"]
@@ -55,7 +46,7 @@ def test_scores_have_a_row_per_group_then_average_and_difference(three):
 def test_gaps_have_every_metric_fate_and_zeros(five):
     table = tables.gaps(five, "sex")
     assert [cell.text for cell in table.heads][1:] == [
-        *("EOpp1", "EOpp0", "EOdd", "EOdd (max)"),
+        *("EOpp1", "EOpp0", "EOdd", "EOdd max"),
         *("FATE EOpp0", "FATE EOpp1", "FATE EOdd", "zero weights"),
     ]
     assert texts(table)[0][5:8] == ["baseline"] * 3
@@ -89,3 +80,26 @@ def test_the_terminal_gets_one_row_per_model(five_folder, five):
     assert rows[0]["FATE"] == "baseline"
     assert rows[1]["EOpp1, sex"].replace("\u00a0", " ") == f"{gap.value:.3f} ({gap.low:.3f} to {gap.high:.3f})"
     assert rows[1]["chance"] == f"{gap.null_high:.3f}"
+
+
+def test_changes_have_their_interval_and_adjusted_p(five):
+    table = tables.changes(five, "age >= 60")
+    found = paired.change(five, five.stages[2], "age >= 60", "eopp1")
+    cell = table.bodies[1][0][1]
+    assert [head.text for head in table.heads] == [
+        *("model", "EOpp1", "EOpp0", "EOdd"),
+        *("macro F1, average", "lowest accuracy"),
+    ]
+    assert cell.text == f"{found.change:+.3f}".replace("-", "−")
+    assert cell.notes[1] == f"p {found.p_holm:.3f}"
+    assert cell.strong is found.told
+    assert len(table.bodies[1][0][4].notes) == 1
+
+
+def test_without_a_comparison_there_is_no_table_of_changes(five):
+    assert tables.changes(five._replace(stages=[five.vanilla]), "sex") is None
+    assert tables._change_cell(None, adjusted=True).notes == ("undefined",)
+
+
+def test_the_floor_of_single_classes_is_called_corrected(five):
+    assert "corrected for the number of classes" in tables.classes(five, "sex").note

@@ -1,7 +1,7 @@
 import dataclasses
 
 from fairshrink.report import verdict
-from fairshrink.report.records import Gap
+from fairshrink.report.audited import Gap
 
 
 def with_gap(run, place, gap, attribute="sex", name="eopp1"):
@@ -45,25 +45,72 @@ def test_an_undefined_gap_is_said(five):
     assert "nothing can be said about the gap" in verdict.change(run, run.stages[1], "sex")
 
 
-def test_a_change_is_claimed_only_when_the_intervals_are_apart(five):
-    narrower = with_gap(with_gap(five, 0, WIDE), 2, NARROW)
-    assert "narrower, and the two intervals are apart" in verdict.change(narrower, narrower.stages[2], "sex")
+def with_change(run, place, attribute="sex", **values):
+    """The run with another change of EOpp1 in one stage."""
+    stage = run.stages[place]
+    found = stage.comparison.attributes[attribute]
+    gaps = found.gaps | {"eopp1": dataclasses.replace(found.gaps["eopp1"], **values)}
+    attributes = stage.comparison.attributes | {attribute: dataclasses.replace(found, gaps=gaps)}
+    comparison = dataclasses.replace(stage.comparison, attributes=attributes)
+    stages = [*run.stages[:place], stage._replace(comparison=comparison), *run.stages[place + 1 :]]
+    return run._replace(stages=stages)
+
+
+SURE = {"low": -0.15, "high": -0.05, "change": -0.10, "p": 1e-6}
+
+
+def test_a_change_is_claimed_from_the_paired_comparison(five):
+    narrower = with_change(five, 2, **SURE)
+    sentence = verdict.change(narrower, narrower.stages[2], "sex")
+    assert (
+        "On the same images the gap is narrower: −0.100 (interval −0.150\u00a0to\u00a0−0.050, p <0.001 after Holm)."
+        in sentence
+    )
     assert "FairPrune narrows EOpp1 in sex" in verdict.headline(narrower)
-    wider = with_gap(with_gap(five, 0, NARROW), 2, WIDE)
-    assert "wider, and the two intervals are apart" in verdict.change(wider, wider.stages[2], "sex")
-    same = with_gap(with_gap(five, 0, WIDE), 2, WIDE)
-    assert "not distinguishable from no change" in verdict.change(same, same.stages[2], "sex")
+    wider = with_change(five, 2, low=0.05, high=0.15, change=0.10, p=1e-6)
+    assert "the gap is wider: +0.100" in verdict.change(wider, wider.stages[2], "sex")
+    assert "FairPrune widens EOpp1 in sex" in verdict.headline(wider)
 
 
-def test_without_an_interval_no_change_is_judged(five):
-    run = with_gap(five, 2, Gap(0.1, None, None, 0.1, 0.2))
-    assert "cannot be judged" in verdict.change(run, run.stages[2], "sex")
+def test_overlapping_intervals_do_not_hide_a_paired_change(five):
+    run = with_change(with_gap(with_gap(five, 0, WIDE), 2, Gap(0.17, 0.12, 0.22, 0.03, 0.06)), 2, **SURE)
+    assert "the gap is narrower" in verdict.change(run, run.stages[2], "sex")
+
+
+def test_intervals_apart_do_not_make_a_change(five):
+    run = with_change(with_gap(with_gap(five, 0, WIDE), 2, NARROW), 2, low=-0.2, high=0.01, change=-0.15, p=0.06)
+    assert "not distinguishable from no change: −0.150" in verdict.change(run, run.stages[2], "sex")
+    assert "FairPrune narrows EOpp1 in sex" not in verdict.headline(run)
+
+
+def test_no_sure_change_is_said_to_be_none(five):
+    run = five
+    for place in (1, 2):
+        for attribute in five.attributes:
+            run = with_change(run, place, attribute, low=-0.1, high=0.1, change=0.0, p=1.0)
+    assert verdict.headline(run).endswith(
+        "No shrunk model changes EOpp1 by more than these test images can tell from no change."
+    )
+
+
+def test_an_older_run_without_comparisons_says_so(five):
+    bare = [stage._replace(comparison=None) for stage in five.stages]
+    run = five._replace(stages=bare, vanilla=bare[0])
+    assert "There is no paired comparison (comparison.json)" in verdict.headline(run)
+    assert "There is no paired comparison (comparison.json)" in verdict.change(run, run.stages[2], "sex")
+    assert "For OBD and FairPrune there is no paired comparison." in " ".join(verdict.limits(run))
+    assert "paired change" not in verdict.change(run, run.stages[2], "sex")
+
+
+def test_an_undefined_change_is_said(five):
+    run = with_change(five, 2, change=None, low=None, high=None, p=None)
+    assert "The paired change is undefined." in verdict.change(run, run.stages[2], "sex")
 
 
 def test_a_class_above_chance_is_named_with_its_floor(five):
     sentence = verdict.findings(five)[0].sentences[-1]
     assert "stands out most in the class" in sentence
-    assert "chance reaches" in sentence
+    assert "corrected for the number of classes)" in sentence
 
 
 def test_classes_within_chance_are_said_to_be(five):
@@ -99,6 +146,7 @@ def test_the_pipeline_shows_what_follows_what(five):
 
 def test_limits_count_the_comparisons_and_say_one_split_is_one_draw(five, three):
     assert "18 comparisons of gaps and 42 of single classes" in verdict.limits(five)[0]
+    assert "Changes of EOpp1, EOpp0 and EOdd are adjusted together, 12 of them (Holm)" in verdict.limits(five)[2]
     assert "drawn again 1,000 times by lesion_id (7,470 of them)" in " ".join(verdict.limits(five))
     assert verdict.limits(three)[0].startswith("One split of the data is one draw")
     assert "sex: female has no image of one class" in verdict.limits(five)

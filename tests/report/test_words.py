@@ -1,7 +1,7 @@
 import doctest
 
 from fairshrink.report import words
-from fairshrink.report.records import Gap
+from fairshrink.report.audited import Gap
 
 
 def test_the_examples_hold():
@@ -32,3 +32,13 @@ def test_a_rule_without_a_name_says_so():
 
 def test_a_time_that_is_none_is_shown_as_it_came():
     assert words.moment("yesterday") == "yesterday"
+
+
+def test_what_was_suppressed_is_hidden_whatever_came():
+    assert words.counted(None, 10) == words.counted(9, 10) == "hidden"
+    assert [words.is_hidden(n, 10) for n in (None, 0, 9, 10)] == [True, False, True, False]
+    assert not words.is_hidden(None, None)
+
+
+def test_a_class_gap_is_named_by_its_class():
+    assert words.statistic_name("tpr[a[b]]") == "TPR of a[b]"

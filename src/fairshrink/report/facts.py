@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairshrink.report.cells import Cell, Table, head, heads, words
 from fairshrink.report.curves import candidate_names, gap_of_rule
 from fairshrink.report.records import Choice, Run, Stage, Unprivileged
-from fairshrink.report.tables import Cell, Table, average, head, heads, words
+from fairshrink.report.tables import average
 from fairshrink.report.words import count, gap_name, number, percent
 
 FIRST_ROWS = 12  # of what was left out; the rest is counted

@@ -1,32 +1,22 @@
 """Which pictures a page has, with the captions that say how to read them; what cannot be drawn says why."""
 
 import io
-from typing import NamedTuple
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fairshrink.report import curves, figures, strips, style
+from fairshrink.audit.changed import LEVEL
+from fairshrink.report import class_figures, curves, figures, paired, strips, style
+from fairshrink.report.class_figures import class_caption
+from fairshrink.report.pictures import FLOOR, Picture, panel, titled
 from fairshrink.report.records import Run, Stage
-from fairshrink.report.svg import inline_svg
 from fairshrink.report.words import gap_name, listed, percent, plural
-
-FLOOR = "The grey bar reaches from 0 to what chance alone produces (97.5 % point of the null floor)"
-
-
-class Picture(NamedTuple):
-    """Panels that share a caption; without panels the caption says what is missing."""
-
-    panels: list[Markup]
-    caption: str
-    wide: bool = False
 
 
 def gaps(run: Run) -> Picture:
     """All gaps of all attributes."""
     panels = [
-        _panel(figures.gap_forest(run, name), f"gap{i}", f"Gaps between the groups of {name}, by model", name)
+        panel(figures.gap_forest(run, name), f"gap{i}", f"Gaps between the groups of {name}, by model", name)
         for i, name in enumerate(run.attributes)
     ]
     caption = (
@@ -35,10 +25,37 @@ def gaps(run: Run) -> Picture:
     return Picture(panels, f"{caption}above chance. The scales differ.")
 
 
+def changes(run: Run) -> Picture:
+    """The paired change of every gap of every attribute against the vanilla model."""
+    stages = paired.compared(run)
+    missing = [stage.label for stage in run.stages if stage is not run.vanilla and stage not in stages]
+    absent = (
+        f"For {listed(missing)} there is no paired comparison: the stage has no comparison.json." if missing else ""
+    )
+    if not stages:
+        return Picture([], absent or "There is no shrunk model to compare with the vanilla model.")
+    panels = [
+        panel(
+            figures.change_forest(run, name),
+            f"change{i}",
+            f"Change of the gaps of {name} against the vanilla model",
+            name,
+        )
+        for i, name in enumerate(run.attributes)
+    ]
+    caption = (
+        "Each mark is the change of a gap against the vanilla model on the same test images, each line its paired 95\u00a0% "
+        "interval. A filled arrowhead can be told from no change after adjusting for all "
+        f"{len(stages) * len(run.attributes) * len(paired.GAPS)} changes shown here (Holm, p at most {LEVEL}); a hollow ring "
+        f"cannot. {absent}"
+    )
+    return Picture(panels, caption.strip())
+
+
 def tradeoff(run: Run) -> Picture:
     """F1 against the gap on test."""
     panels = [
-        _panel(figures.tradeoff(run, name), f"trade{i}", f"Macro F1 against EOpp1 for {name}, by model", name)
+        panel(figures.tradeoff(run, name), f"trade{i}", f"Macro F1 against EOpp1 for {name}, by model", name)
         for i, name in enumerate(run.attributes)
     ]
     return Picture(
@@ -50,43 +67,35 @@ def tradeoff(run: Run) -> Picture:
 
 
 def classes(run: Run, attribute: str, index: int) -> Picture:
-    """Rates by class and group, one panel per model."""
+    """Rates by class and group, one panel per model; every panel shows the same classes."""
+    first = run.vanilla.audit.attributes[attribute]
+    names = class_figures.shown_classes(first)
     panels = [
-        _panel(
-            figures.class_dots(run, stage, attribute),
+        panel(
+            class_figures.class_dots(stage.audit.attributes[attribute], stage.label, names),
             f"tpr{index}-{i}",
             f"True positive rate by class and group of {attribute}, {stage.label}",
         )
         for i, stage in enumerate(run.stages)
     ]
-    shown, of = len(figures.shown_classes(run, attribute)), len(run.vanilla.audit.attributes[attribute].classes)
-    part = (
-        f" {shown} of {of} classes are shown, those whose gap exceeds its floor most; the table has all."
-        if shown < of
-        else ""
-    )
-    order = " / ".join(run.vanilla.audit.attributes[attribute].groups)
-    return Picture(
-        panels,
-        "Marks are the share of a class's test images that is recognised, by group; the line between them is the gap, dark "
-        f"where it is above chance. Right: images behind the marks ({order}). Few images make long lines by chance.{part}",
-    )
+    return Picture(panels, class_caption(first))
 
 
 def striking(run: Run, attribute: str, index: int) -> Picture:
     """The gap of the classes that stand out, with interval and floor."""
-    names = figures.striking_classes(run, attribute)
+    audit = run.vanilla.audit.attributes[attribute]
+    names = class_figures.striking_classes(audit)
     if not names:
         return Picture([], f"No class of {attribute} has a gap that can be drawn: it is 0 or undefined in all of them.")
-    gap = figures.class_gap(run.vanilla.audit.attributes[attribute], names[0])
+    gap = audit.of_class(names[0])
     above = gap is not None and gap.above_chance
     what = "stands out most in" if above else "comes nearest to standing out in (none is above chance)"
     figure = figures.class_forest(run, attribute, names)
     label = f"Gap in the true positive rate of {listed(names)} between the groups of {attribute}, by model"
     return Picture(
-        [_panel(figure, f"striking{index}", label)],
-        f"What {what} the vanilla model: {listed(names)}. Line: interval. {FLOOR}. Picked by looking at the vanilla model, so "
-        "expect a smaller gap in any other model, shrunk or not.",
+        [panel(figure, f"striking{index}", label)],
+        f"What {what} the vanilla model: {listed(names)}. Line: interval. {FLOOR}, corrected for the number of classes. "
+        "Picked by looking at the vanilla model, so expect a smaller gap in any other model, shrunk or not.",
     )
 
 
@@ -113,10 +122,8 @@ def _ratio(stage: Stage, index: int) -> Picture:
     parts += ["The lowest panel shows which group pays. Validation has no floor here: read the trend, not the value."]
     metric = gap_name(curves.gap_of_rule(stage))
     figure = curves.along_ratio(stage)
-    panel = _panel(
-        figure, f"ratio{index}", f"{metric} and macro F1 along the pruning ratio, {stage.label}", stage.label
-    )
-    return Picture([panel], " ".join(parts))
+    drawn = panel(figure, f"ratio{index}", f"{metric} and macro F1 along the pruning ratio, {stage.label}", stage.label)
+    return Picture([drawn], " ".join(parts))
 
 
 def grid(run: Run) -> Picture:
@@ -125,7 +132,7 @@ def grid(run: Run) -> Picture:
     if not grids:
         return Picture([], "There was no grid to choose from, so no candidates are drawn.")
     panels = [
-        _panel(curves.grid(stage), f"grid{i}", f"Candidates on validation, {stage.label}")
+        panel(curves.grid(stage), f"grid{i}", f"Candidates on validation, {stage.label}")
         for i, stage in enumerate(grids)
     ]
     return Picture(
@@ -154,7 +161,7 @@ def saliency(run: Run) -> Picture:
             f"Ticks below: weights that {group} needs little (lower half) and the rest much (upper quarter), the ones that "
             f"FairPrune looks for: {plural(disputed, 'weight')}, {percent(disputed / total)}."
         )
-    return Picture([_panel(strips.strips(record, group), "saliency", label)], text, wide=True)
+    return Picture([panel(strips.strips(record, group), "saliency", label)], text, wide=True)
 
 
 def training(run: Run) -> Picture:
@@ -166,16 +173,16 @@ def training(run: Run) -> Picture:
         )
     folds = len({epoch.fold for epoch in history})
     how = "Thin lines are folds, the thick one is their mean." if folds > 1 else "One line: there is one fold."
-    panel = _panel(curves.training(history), "training", "Training loss and validation macro F1 by epoch")
-    return Picture([panel], f"Training of the vanilla model. {how}")
+    drawn = panel(curves.training(history), "training", "Training loss and validation macro F1 by epoch")
+    return Picture([drawn], f"Training of the vanilla model. {how}")
 
 
 def overview(run: Run) -> bytes:
     """The gaps of the first two attributes and the trade-off side by side, as one PNG."""
     with style.drawing():
-        panels = [_titled(figures.gap_forest(run, name), name) for name in run.attributes[:2]]
-        panels.append(_titled(figures.tradeoff(run, run.data.shrunk_for), f"{run.data.shrunk_for}: trade-off"))
-        images = [_pixels(panel) for panel in panels]
+        panels = [titled(figures.gap_forest(run, name), name) for name in run.attributes[:2]]
+        panels.append(titled(figures.tradeoff(run, run.data.shrunk_for), f"{run.data.shrunk_for}: trade-off"))
+        images = [_pixels(figure) for figure in panels]
     pad = 24
     size = (sum(i.width for i in images) + pad * (len(images) + 1), max(i.height for i in images) + 2 * pad)
     whole, left = Image.new("RGB", size, style.PAPER), pad
@@ -191,12 +198,3 @@ def _pixels(figure: Figure) -> Image.Image:
     buffer = io.BytesIO()
     style.settle(figure).savefig(buffer, format="png", dpi=160, facecolor=style.PAPER)
     return Image.open(buffer).convert("RGB")
-
-
-def _titled(figure: Figure, title: str) -> Figure:
-    figure.suptitle(style.plain(title, 36), x=0.0, ha="left", fontsize=11, fontweight="bold")
-    return figure
-
-
-def _panel(figure: Figure, prefix: str, label: str, title: str | None = None) -> Markup:
-    return inline_svg(_titled(figure, title) if title else figure, prefix, label)

@@ -1,19 +1,16 @@
 """One self-contained page from a run's records: no script, nothing fetched, the same bytes for the same records."""
 
 import hashlib
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined
-
 from fairshrink.files import write_bytes, write_text
-from fairshrink.report import facts, gallery, tables, verdict, words
+from fairshrink.report import facts, gallery, tables, templates, verdict, words
+from fairshrink.report.cells import Table
 from fairshrink.report.gallery import Picture
 from fairshrink.report.reading import read_run
 from fairshrink.report.records import Run
 from fairshrink.report.style import drawing
-from fairshrink.report.tables import Table
 
 
 class AttributePart(NamedTuple):
@@ -22,6 +19,7 @@ class AttributePart(NamedTuple):
     name: str
     scores: Table
     gaps: Table
+    changes: Table | None
     classes: Table
     dots: Picture
     striking: Picture
@@ -54,12 +52,11 @@ def overview_png(folder: Path, path: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page of a run, as HTML."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("fairshrink.report").joinpath("page.html").read_text(encoding="utf-8"))
     with drawing():
         pictures = _pictures(run)
         attributes = [_attribute(run, name, index) for index, name in enumerate(run.attributes)]
-    return template.render(
+    return templates.page(
+        "page.html",
         run=run,
         data=run.data,
         title=f"{run.data.name}: gaps before and after shrinking",
@@ -87,6 +84,7 @@ def render(run: Run) -> str:
 def _pictures(run: Run) -> dict[str, Picture | list[Picture]]:
     return {
         "gaps": gallery.gaps(run),
+        "changes": gallery.changes(run),
         "tradeoff": gallery.tradeoff(run),
         "ratio": gallery.ratio(run),
         "grid": gallery.grid(run),
@@ -100,6 +98,7 @@ def _attribute(run: Run, name: str, index: int) -> AttributePart:
         name=name,
         scores=tables.scores(run, name),
         gaps=tables.gaps(run, name),
+        changes=tables.changes(run, name),
         classes=tables.classes(run, name),
         dots=gallery.classes(run, name, index),
         striking=gallery.striking(run, name, index),

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from fairshrink.errors import StoreError, suggest
+from fairshrink.report.audited import AuditRecord
+from fairshrink.report.compared import ComparisonRecord
+from fairshrink.report.paired import GAPS
+from fairshrink.report.parsing import from_json
 from fairshrink.report.records import (
-    AuditRecord,
     Choice,
     DataRecord,
     Epoch,
@@ -85,6 +86,7 @@ def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
         history=_lines(folder, f"{place}/history.jsonl", Epoch),
         choice=_optional(folder, f"{place}/choice.json", Choice),
         saliency=_optional(folder, f"{place}/saliency.json", Saliency),
+        comparison=_optional(folder, f"{place}/comparison.json", ComparisonRecord),
     )
 
 
@@ -124,18 +126,33 @@ def _check_stage(run: Run, stage: Stage, place: str) -> None:
                 f"'{place}/audit.json': the attribute '{name}' {came}, but the model before shrinking was audited on "
                 f"{list(reference.groups)}. {DAMAGED}"
             )
-        if missing := [gap for gap in ("eopp0", "eopp1", "eodd") if gap not in found.gaps]:
+        if missing := [gap for gap in GAPS if gap not in found.gaps]:
             raise StoreError(f"'{place}/audit.json': '{name}' has no gap {', '.join(missing)}. {DAMAGED}")
     if run.data.shrunk_for not in stage.audit.attributes:
         raise StoreError(
             f"'{place}/audit.json' has no attribute '{run.data.shrunk_for}', which was shrunk for. {DAMAGED}"
         )
+    _check_comparison(run, stage, place)
     if (saliency := stage.saliency) is not None:
         lengths = [len(values) for values in saliency.values]
         if len(lengths) != len(saliency.groups) or len(set(lengths)) > 1 or 0 in lengths:
             raise StoreError(
                 f"'{place}/saliency.json': the lists of values have the lengths {lengths}, expected {len(saliency.groups)} "
                 f"lists (one per group) of one length. {DAMAGED}"
+            )
+
+
+def _check_comparison(run: Run, stage: Stage, place: str) -> None:
+    """A comparison speaks of what was audited."""
+    if stage.comparison is None:
+        return
+    for name in run.vanilla.audit.attributes:
+        found = stage.comparison.attributes.get(name)
+        missing = [gap for gap in GAPS if found is None or gap not in found.gaps]
+        if missing:
+            raise StoreError(
+                f"'{place}/comparison.json': the attribute '{name}' "
+                f"{'is missing' if found is None else f'has no gap {missing[0]}'}, but audit.json has it. {DAMAGED}"
             )
 
 
@@ -163,7 +180,7 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _json(folder: Path, name: str, kind: type[T]) -> T:
-    return _parse(_bytes(folder, name), name, kind)
+    return from_json(_bytes(folder, name), name, kind, DAMAGED)
 
 
 def _optional(folder: Path, name: str, kind: type[T]) -> T | None:
@@ -174,14 +191,8 @@ def _lines(folder: Path, name: str, kind: type[T]) -> list[T]:
     if not (folder / name).exists():
         return []
     lines: Iterable[bytes] = _bytes(folder, name).splitlines()
-    return [_parse(line, f"{name}' line '{number}", kind) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def _parse(content: bytes, name: str, kind: type[T]) -> T:
-    try:
-        return TypeAdapter(kind).validate_json(content)
-    except ValidationError as error:
-        first, others = error.errors(include_url=False, include_input=False)[0], error.error_count() - 1
-        place = ".".join(str(part) for part in first["loc"])
-        more = f" ({others} more like this)" if others else ""
-        raise StoreError(f"'{name}': {place and place + ': '}{first['msg']}{more}. {DAMAGED}") from error
+    return [
+        from_json(line, f"{name}' line '{number}", kind, DAMAGED)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]

@@ -1,83 +1,11 @@
 """What a run leaves behind, as the page sees it: one frozen record per file of the run folder."""
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import AfterValidator
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-Number = Annotated[float | None, AfterValidator(_finite)]
-"""A number, or None where it is undefined (null in the records, NaN in memory)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """How well a set of rows is classified; precision, recall and F1 are macro averages."""
-
-    n: int
-    accuracy: Number
-    precision: Number
-    recall: Number
-    f1: Number
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A difference between groups, with its interval and what chance alone reaches."""
-
-    value: Number
-    low: Number
-    high: Number
-    null_mean: Number
-    null_high: Number
-    undefined: int = 0
-
-    @property
-    def above_chance(self) -> bool:
-        """Whether the value exceeds its null floor's 97.5 % point."""
-        return self.value is not None and self.null_high is not None and self.value > self.null_high
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """One class in one group, one against the rest; n counts the class's own rows."""
-
-    n: int
-    tpr: Number
-    tnr: Number
-    fpr: Number
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeAudit:
-    """Everything measured about one attribute on the test rows."""
-
-    groups: dict[str, Scores]
-    gaps: dict[str, Gap]
-    classes: dict[str, dict[str, Rates]]
-    class_gaps: dict[str, Gap]
-    unknown: int = 0
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """audit.json of one stage."""
-
-    overall: Scores
-    attributes: dict[str, AttributeAudit]
-    convention: str
-    num_classes: int
-    seed: int
-    n_boot: int | None = None
-    clusters: int | None = None
-    notes: list[str] = field(default_factory=list)
+from fairshrink.report.audited import AuditRecord, Number, Scores
+from fairshrink.report.compared import ComparisonRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +157,7 @@ class Stage(NamedTuple):
     history: list[Epoch]
     choice: Choice | None
     saliency: Saliency | None
+    comparison: ComparisonRecord | None = None
 
 
 class Run(NamedTuple):

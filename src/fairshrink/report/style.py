@@ -1,6 +1,7 @@
 """One look for every picture: sizes that a phone can show, colours that the colour-blind can tell apart."""
 
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,9 +15,10 @@ from matplotlib.transforms import Bbox
 # Neutral colours; the page swaps them for its own in the dark (svg.py), so each is used for one purpose only.
 INK, MUTED, LINE, BAND, PAPER = "#1f2328", "#5b6470", "#dfe3e8", "#e9ecf0", "#ffffff"
 FIRST = "#4d5560"  # the model before shrinking
+ABOVE = "#8a3b00"  # a gap above chance, as the badges have it
 # Okabe and Ito's palette, groups and methods apart. Colour is never alone: a marker goes with it.
 GROUP_COLOURS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#f0e442")
-GROUP_MARKERS = ("o", "s", "^", "D", "v")
+GROUP_MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 5 colours and 7 markers: 35 looks before one comes again
 METHOD_COLOURS = (FIRST, "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#e69f00", "#0072b2")
 METHOD_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 # From dark to light: candidates of a grid are ordered.
@@ -77,12 +79,21 @@ def canvas(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+@contextmanager
+def foreign_letters() -> Iterator[None]:
+    """Within it, nothing is said about letters that matplotlib's own font lacks: the reader's browser has them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        yield
+
+
 def settle(figure: Figure) -> Figure:
     """Lay the figure out once and keep its axes where they are, on a fine raster.
 
     The layout's solver differs in the last digits from run to run; the same records are to give the same bytes.
     """
-    figure.draw_without_rendering()
+    with foreign_letters():
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         axes.set_position(Bbox(np.round(axes.get_position().get_points(), 4)))
@@ -103,6 +114,7 @@ class Look(NamedTuple):
 
     colour: str
     marker: str
+    filled: bool = True
 
 
 def of_model(index: int) -> Look:
@@ -134,3 +146,17 @@ def plain(text: object, limit: int = 30) -> str:
     clean = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in str(text))
     short = " ".join(clean.split())
     return short if len(short) <= limit else short[: limit - 1].rstrip() + "…"
+
+
+def distinct(texts: Sequence[object], limit: int = 30) -> list[str]:
+    """Users' texts as `plain` has them; what would then look alike keeps its end and loses its middle."""
+    short = [plain(text, limit) for text in texts]
+    return [
+        _without_middle(plain(text, 1000), limit) if short.count(cut) > 1 else cut
+        for text, cut in zip(texts, short, strict=True)
+    ]
+
+
+def _without_middle(text: str, limit: int) -> str:
+    end = limit // 2
+    return text if len(text) <= limit else f"{text[: limit - end - 1].rstrip()}…{text[-end:].lstrip()}"

@@ -2,17 +2,25 @@
 
 import io
 import re
-import warnings
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from fairshrink.report.style import BAND, FIRST, INK, LINE, MUTED, PAPER, settle
+from fairshrink.report.style import ABOVE, BAND, FIRST, INK, LINE, MUTED, PAPER, foreign_letters, settle
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 # Neutral colours become the page's variables, so that the dark scheme reaches into the pictures.
-THEME = {INK: "--ink", MUTED: "--muted", LINE: "--line", BAND: "--band", PAPER: "--paper", FIRST: "--first"}
+THEME = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    BAND: "--band",
+    PAPER: "--paper",
+    FIRST: "--first",
+    ABOVE: "--above",
+}
+UNTURNED = ("rotate(0 ", "rotate(-0 ")  # what matplotlib writes at every level text
 DROPPED = {f"{SVG}metadata", f"{SVG}style"}
 
 
@@ -28,8 +36,7 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> Markup:
         One <svg> element without style sheet, script, XML header or date. All text in it is escaped.
     """
     buffer = io.BytesIO()
-    with warnings.catch_warnings():  # letters that matplotlib's own font lacks: the reader's browser has them
-        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+    with foreign_letters():
         settle(figure).savefig(
             buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
@@ -55,7 +62,7 @@ def _tidy(element: ElementTree.Element, names: dict[str, str]) -> None:
         element.text = None
     for name, value in list(element.attrib.items()):
         del element.attrib[name]
-        if name != "id" or value in names:
+        if (name != "id" or value in names) and not value.startswith(UNTURNED):
             element.attrib[name.removeprefix(XLINK)] = _value(name, value, names)
 
 
@@ -64,6 +71,8 @@ def _value(name: str, value: str, names: dict[str, str]) -> str:
         return _style(value)
     if name == "d":
         return " ".join(_round(part) for part in value.split())
+    if name in ("x", "y"):
+        return _round(value)
     if name == "id":
         return names[value]
     if name == "clip-path":

@@ -2,14 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from fairshrink.audit.changed import LEVEL
 from fairshrink.metrics.tradeoff import fate
+from fairshrink.report import paired
+from fairshrink.report.audited import AttributeAudit, Rates, Scores
+from fairshrink.report.cells import Cell, Table, gap_cell, head, heads, words
+from fairshrink.report.compared import Change
 from fairshrink.report.reading import read_run
-from fairshrink.report.records import AttributeAudit, Gap, Rates, Run, Scores, Stage
-from fairshrink.report.words import GAP_NAMES, count, gap_name, interval, number, percent, settings, signed
+from fairshrink.report.records import Run, Stage
+from fairshrink.report.words import (
+    GAP_NAMES,
+    OF_GROUPS,
+    count,
+    counted,
+    gap_name,
+    interval,
+    number,
+    percent,
+    probability,
+    settings,
+    signed,
+    signed_interval,
+)
 
 FATE_GAPS = ("eopp0", "eopp1", "eodd")
 SCORES: dict[str, Callable[[Scores], float | None]] = {
@@ -18,40 +35,6 @@ SCORES: dict[str, Callable[[Scores], float | None]] = {
     "recall": lambda s: s.recall,
     "F1": lambda s: s.f1,
 }
-
-
-class Cell(NamedTuple):
-    """One cell: a text, smaller lines below it, and how it is set."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-    kind: str = "number"  # number | word | head
-    strong: bool = False
-    rows: int = 1
-
-
-class Table(NamedTuple):
-    """A table: heads, and bodies of rows that belong together."""
-
-    caption: str
-    heads: Sequence[Cell]
-    bodies: Sequence[Sequence[Sequence[Cell]]]
-    note: str = ""
-
-
-def words(text: str, *notes: str, strong: bool = False) -> Cell:
-    """A cell of text."""
-    return Cell(text, notes, "word", strong)
-
-
-def head(text: str) -> Cell:
-    """The head of a column of words."""
-    return Cell(text, kind="head")
-
-
-def heads(*texts: str) -> list[Cell]:
-    """Heads of columns of numbers."""
-    return [Cell(text) for text in texts]
 
 
 def average(values: Sequence[float | None]) -> float | None:
@@ -104,15 +87,6 @@ def _summary_row(run: Run, stage: Stage, attribute: str) -> dict[str, str]:
     }
 
 
-def gap_cell(gap: Gap) -> Cell:
-    """A gap with its interval and floor; bold when it is above chance."""
-    if gap.value is None:
-        return Cell(number(None), ("undefined",))
-    notes = (interval(gap), f"chance {number(gap.null_high)}")
-    undefined = (f"{gap.undefined} undefined",) if gap.undefined else ()
-    return Cell(number(gap.value), notes + undefined, strong=gap.above_chance)
-
-
 def glance(run: Run) -> Table:
     """The first screen's table: one row per model."""
     attribute, bodies = run.data.shrunk_for, []
@@ -141,10 +115,10 @@ def scores(run: Run, attribute: str) -> Table:
         groups = stage.audit.attributes[attribute].groups
         columns = [[score(one) for one in groups.values()] for score in SCORES.values()]
         rows = [
-            [words(group), Cell(count(one.n)), *(Cell(number(values[i])) for values in columns)]
+            [words(group), Cell(counted(one.n, None)), *(Cell(number(values[i])) for values in columns)]
             for i, (group, one) in enumerate(groups.items())
         ]
-        total = sum(one.n for one in groups.values())
+        total = sum(one.n or 0 for one in groups.values())
         rows.append([words("average"), Cell(count(total)), *(Cell(number(average(v)), strong=True) for v in columns)])
         rows.append([words("difference"), Cell(""), *(Cell(number(difference(v))) for v in columns)])
         rows[0].insert(0, Cell(stage.label, kind="word", strong=True, rows=len(rows)))
@@ -175,11 +149,41 @@ def gaps(run: Run, attribute: str) -> Table:
             *heads(*map(gap_name, names), *(f"FATE {gap_name(name)}" for name in FATE_GAPS), "zero weights"),
         ],
         bodies,
-        "Under each gap: its 95 % interval, corrected for the noise that makes a gap look larger than it is (so a value can lie "
-        "above its interval), and what chance alone reaches (97.5 % point of the null floor). Bold: above chance. "
+        "Under each gap: its 95\u00a0% interval, corrected for the noise that makes a gap look larger than it is (so a "
+        "value can lie above its interval), and what chance alone reaches (97.5\u00a0% point of the null floor). "
+        "Bold: above chance. "
         "FATE compares with the vanilla model: above 0, the gap shrank by more than macro F1 did; it has no interval here, "
         "so small values mean nothing.",
     )
+
+
+def changes(run: Run, attribute: str) -> Table | None:
+    """The paired change of every gap and of the scores over groups, per shrunk model; None without a comparison."""
+    bodies = []
+    for stage in paired.compared(run):
+        scores_ = stage.comparison.attributes[attribute].scores if stage.comparison is not None else {}
+        cells = [_change_cell(paired.change(run, stage, attribute, name), adjusted=True) for name in paired.GAPS]
+        cells += [_change_cell(scores_.get(name), adjusted=False) for name in OF_GROUPS]
+        bodies.append([[words(stage.label, strong=True), *cells]])
+    return (
+        Table(
+            f"Changes against the vanilla model: {attribute}",
+            [head("model"), *heads(*map(gap_name, paired.GAPS), *OF_GROUPS.values())],
+            bodies,
+            "Each change with its paired 95\u00a0% interval: both models are drawn on the same images. Under a gap its p, "
+            f"adjusted (Holm) for all changes of gaps on this page; bold: at most {LEVEL}. Below 0 the gap is narrower, or "
+            "the score lower.",
+        )
+        if bodies
+        else None
+    )
+
+
+def _change_cell(change: Change | None, *, adjusted: bool) -> Cell:
+    if change is None or change.change is None:
+        return Cell(number(None), ("undefined",))
+    p = (f"p {probability(change.p_holm)}",) if adjusted else ()
+    return Cell(signed(change.change), (signed_interval(change), *p), strong=adjusted and change.told)
 
 
 def classes(run: Run, attribute: str) -> Table:
@@ -188,7 +192,7 @@ def classes(run: Run, attribute: str) -> Table:
     groups = list(reference.groups)
     bodies = []
     for name, rates in reference.classes.items():
-        sizes = " / ".join(count(rates[group].n) if group in rates else "0" for group in groups)
+        sizes = " / ".join(counted(rates[group].n, None) if group in rates else "0" for group in groups)
         cells = [words(name, strong=True), Cell(sizes)]
         cells += [_class_cell(stage.audit.attributes[attribute], name, groups) for stage in run.stages]
         bodies.append([cells])
@@ -197,7 +201,7 @@ def classes(run: Run, attribute: str) -> Table:
         [head("class"), *heads(f"n ({' / '.join(groups)})", *(stage.label for stage in run.stages))],
         bodies,
         f"In each cell: the share of the class's images that is recognised ({' / '.join(groups)}), the gap between them with "
-        "its interval, and what chance alone reaches. Bold: above chance.",
+        "its interval, and what chance alone reaches, corrected for the number of classes. Bold: above that.",
     )
 
 

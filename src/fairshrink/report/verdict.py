@@ -2,12 +2,29 @@
 
 from typing import NamedTuple
 
-from fairshrink.report.figures import class_gap, striking_classes
-from fairshrink.report.records import AttributeAudit, Gap, Run, Stage
+from fairshrink.report import paired
+from fairshrink.report.audited import AttributeAudit, Gap
+from fairshrink.report.class_figures import striking_classes
+from fairshrink.report.compared import Change
+from fairshrink.report.records import Run, Stage
 from fairshrink.report.tables import average_f1, fate_of
-from fairshrink.report.words import count, gap_name, interval, listed, number, percent, plural, settings, signed
+from fairshrink.report.words import (
+    count,
+    counted,
+    gap_name,
+    interval,
+    listed,
+    number,
+    percent,
+    plural,
+    probability,
+    settings,
+    signed,
+    signed_interval,
+)
 
 ABOVE, WITHIN = "above chance", "not distinguishable from chance"
+ABSENT = "There is no paired comparison (comparison.json), so this page cannot judge the change."
 
 
 class Finding(NamedTuple):
@@ -33,15 +50,16 @@ def headline(run: Run) -> str:
 
 
 def _changes(run: Run) -> str:
-    shrunk = [stage for stage in run.stages if stage is not run.vanilla]
-    found = []
-    for stage in shrunk:
-        for attribute in run.attributes:
-            old, new = (s.audit.attributes[attribute].gaps["eopp1"] for s in (run.vanilla, stage))
-            if apart := _apart(old, new):
-                found.append(f"{stage.label} {'narrows' if apart < 0 else 'widens'} EOpp1 in {attribute}")
-    if not shrunk:
-        return ""
+    """Which EOpp1 became narrower or wider, as far as the paired comparisons can tell."""
+    compared = paired.compared(run)
+    if not compared:
+        return ABSENT if len(run.stages) > 1 else ""
+    found = [
+        f"{stage.label} {'narrows' if change.change < 0 else 'widens'} EOpp1 in {attribute}"
+        for stage in compared
+        for attribute in run.attributes
+        if (change := paired.change(run, stage, attribute, "eopp1")) and change.told and change.change
+    ]
     if found:
         return f"{listed(found)}; no other change of EOpp1 can be told from no change."
     return "No shrunk model changes EOpp1 by more than these test images can tell from no change."
@@ -79,7 +97,7 @@ def _finding(run: Run, attribute: str) -> Finding:
 
 def _recognised(run: Run, attribute: str, gap: Gap) -> str:
     audit = run.vanilla.audit.attributes[attribute]
-    groups = listed([f"{group} ({count(scores.n)} test images)" for group, scores in audit.groups.items()])
+    groups = listed([f"{group} ({counted(scores.n, None)} test images)" for group, scores in audit.groups.items()])
     if gap.value is None:
         return f"Between {groups}, EOpp1 is undefined: no class has images in every group."
     reach, most = number(gap.null_high), "up to " if len(audit.groups) > 2 else ""
@@ -102,13 +120,14 @@ def _other_gaps(audit: AttributeAudit) -> str:
 
 def _class_sentence(run: Run, attribute: str) -> str:
     audit = run.vanilla.audit.attributes[attribute]
-    names = striking_classes(run, attribute, most=1)
-    gap = class_gap(audit, names[0]) if names else None
+    names = striking_classes(audit, most=1)
+    gap = audit.of_class(names[0]) if names else None
     if not names or gap is None:
         return "No single class exceeds chance."
     rates = listed([f"{number(rate.tpr)} for {group}" for group, rate in audit.classes[names[0]].items()])
     numbers = (
-        f"{rates}: a gap of {number(gap.value)} (interval {interval(gap)}, chance reaches {number(gap.null_high)})"
+        f"{rates}: a gap of {number(gap.value)} (interval {interval(gap)}; chance reaches {number(gap.null_high)}, "
+        "corrected for the number of classes)"
     )
     if gap.above_chance:
         return f"It stands out most in the class {names[0]}, whose images are recognised at a rate of {numbers}."
@@ -116,10 +135,11 @@ def _class_sentence(run: Run, attribute: str) -> str:
 
 
 def change(run: Run, stage: Stage, attribute: str) -> str:
-    """What a stage changed against the vanilla model, said only as firmly as the intervals allow."""
+    """What a stage changed against the vanilla model, said only as firmly as the paired comparison allows."""
     before, after = run.vanilla.audit.attributes[attribute], stage.audit.attributes[attribute]
     old, new = before.gaps["eopp1"], after.gaps["eopp1"]
-    f1 = f"Macro F1 (average of the groups) goes from {number(average_f1(before))} to {number(average_f1(after))}."
+    f1 = f"Macro F1 (average of the groups) goes from {number(average_f1(before))} to {number(average_f1(after))}"
+    f1 += f"{_f1_change(stage, attribute)}."
     if old.value is None or new.value is None:
         return f"EOpp1 is undefined, so nothing can be said about the gap. {f1}"
     value = fate_of(run, stage, attribute, "eopp1")
@@ -127,24 +147,25 @@ def change(run: Run, stage: Stage, attribute: str) -> str:
     floor = "above" if new.above_chance else "within"
     return (
         f"EOpp1 goes from {number(old.value)} to {number(new.value)} (interval {interval(new)}; chance reaches "
-        f"{number(new.null_high)}: {floor}): {_direction(old, new)} {f1}{trade}"
+        f"{number(new.null_high)}: {floor}). {_direction(paired.change(run, stage, attribute, 'eopp1'))} {f1}{trade}"
     )
 
 
-def _direction(old: Gap, new: Gap) -> str:
-    apart = _apart(old, new)
-    if apart is None:
-        return "without both intervals, the change cannot be judged."
-    if apart:
-        return f"the gap is {'narrower' if apart < 0 else 'wider'}, and the two intervals are apart."
-    return "the two intervals overlap, so this is not distinguishable from no change."
+def _direction(found: Change | None) -> str:
+    if found is None:
+        return ABSENT
+    if found.change is None or found.p_holm is None:
+        return "The paired change is undefined."
+    numbers = f"{signed(found.change)} (interval {signed_interval(found)}, p {probability(found.p_holm)} after Holm)"
+    if found.told:
+        return f"On the same images the gap is {'narrower' if found.change < 0 else 'wider'}: {numbers}."
+    return f"On the same images this is not distinguishable from no change: {numbers}."
 
 
-def _apart(old: Gap, new: Gap) -> int | None:
-    """-1 when the new interval lies below the old one, 1 when above, 0 when they overlap; None without both."""
-    if old.low is None or old.high is None or new.low is None or new.high is None:
-        return None
-    return int(new.low > old.high) - int(new.high < old.low)
+def _f1_change(stage: Stage, attribute: str) -> str:
+    """The paired interval of the change of macro F1, where there is a comparison."""
+    found = stage.comparison.attributes[attribute].scores.get("average_f1") if stage.comparison is not None else None
+    return f" (paired change {signed_interval(found)})" if found is not None and found.change is not None else ""
 
 
 def done(run: Run) -> str:
@@ -205,19 +226,31 @@ def _units(run: Run) -> str:
     return f"{drawn} by {unit} ({count(audit.clusters)} of them)" if audit.clusters else drawn
 
 
+def _about_changes(run: Run) -> str:
+    missing = [stage.label for stage in run.stages if stage is not run.vanilla and stage not in paired.compared(run)]
+    absent = f" For {listed(missing)} there is no paired comparison." if missing else ""
+    family = len(paired.compared(run)) * len(run.attributes) * len(paired.GAPS)
+    if not family:
+        return f"Two intervals that overlap do not say that two models are alike.{absent}"
+    return (
+        f"Changes of {listed([gap_name(name) for name in paired.GAPS])} are adjusted together, {family} of them (Holm); a "
+        f"change that is called not distinguishable may still be there.{absent}"
+    )
+
+
 def limits(run: Run) -> list[str]:
     """What this page cannot tell."""
     first = len(run.attributes) * len(run.stages) * 3
     classes = len(run.attributes) * len(run.stages) * len(run.data.classes)
     texts = [
         f"Chance gets its share: the floor is exceeded in one of 40 comparisons when there is no gap at all. This page makes "
-        f"{first} comparisons of gaps and {classes} of single classes, and a class picked because it stands out looks better "
+        f"{first} comparisons of gaps and {classes} of single classes (the floors of these are corrected for the number of "
+        f"classes within a model), and a class picked because it stands out looks better "
         f"in every other model by that alone.",
         f"The intervals are about the test images{_units(run)}. How much another training run, with another seed, would differ "
         "is not in them.",
-        "Whether two intervals overlap is a rough way to compare two models that were tested on the same images: a change that "
-        "is called not distinguishable here may still be there.",
-        "Macro F1 and FATE have no interval on this page. Small differences in them mean nothing.",
+        _about_changes(run),
+        "FATE has no interval on this page, and scores of single groups have none. Small differences in them mean nothing.",
         "Ratio, grid and unprivileged group were chosen on validation images, of which there are few in a small class.",
         "Groups are what the metadata says. Why a gap is there, and what it does to patients, images cannot tell.",
         "Weights that are zero make a model neither faster nor its file smaller until it is exported in a form that leaves them "

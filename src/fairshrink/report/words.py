@@ -1,14 +1,21 @@
 """Numbers and names as a reader sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from fairshrink.report.records import Gap
+from fairshrink.report.audited import Gap
+from fairshrink.report.compared import Change
 
 MISSING = "–"
-GAP_NAMES = {"eopp1": "EOpp1", "eopp0": "EOpp0", "eodd": "EOdd", "eodd_max": "EOdd (max)"}
-METHOD_NAMES = {"vanilla": "Vanilla", "obd": "OBD", "fairprune": "FairPrune"}
+GAP_NAMES = {"eopp1": "EOpp1", "eopp0": "EOpp0", "eodd": "EOdd", "eodd_max": "EOdd max"}
+OF_GROUPS = {"average_f1": "macro F1, average", "worst_group_accuracy": "lowest accuracy"}
+FULL_NAMES = {
+    "eopp1": "recognised when it is there (TPR)",
+    "eopp0": "left alone when it is not (TNR)",
+    "eodd": "both, averaged with their signs",
+    "eodd_max": "both, the larger difference",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -33,6 +40,15 @@ def signed(value: float | None, digits: int = 3) -> str:
     return f"+{text}" if value is not None and value > 0 and text.strip("0.") else text
 
 
+def probability(p: float | None) -> str:
+    """A p-value; a very small one is not called 0.
+
+    >>> probability(0.0312), probability(0.0004)
+    ('0.031', '<0.001')
+    """
+    return "<0.001" if p is not None and p < 0.001 else number(p)
+
+
 def percent(fraction: float | None, digits: int = 1) -> str:
     r"""A share in percent.
 
@@ -49,6 +65,22 @@ def count(value: int) -> str:
     '10,015'
     """
     return f"{value:,}"
+
+
+def counted(value: int | None, min_cell: int | None) -> str:
+    """A count of a cell; one that was suppressed, or that is to be, is not shown.
+
+    >>> counted(1200, None), counted(None, 10), counted(7, 10), counted(0, 10), counted(None, None)
+    ('1,200', 'hidden', 'hidden', '0', '–')
+    """
+    if is_hidden(value, min_cell):
+        return "hidden"
+    return MISSING if value is None else count(value)
+
+
+def is_hidden(value: int | None, min_cell: int | None) -> bool:
+    """Whether a cell's count is not to be shown: it was suppressed, or lies below the limit although it was not."""
+    return min_cell is not None and (value is None or 0 < value < min_cell)
 
 
 def moment(text: object) -> str:
@@ -76,6 +108,11 @@ def plural(value: int, one: str, many: str | None = None) -> str:
 def interval(gap: Gap) -> str:
     """Low and high of a gap, never torn apart by the end of a line."""
     return f"{number(gap.low)}\u00a0to\u00a0{number(gap.high)}"
+
+
+def signed_interval(change: Change) -> str:
+    """The ends of a change's interval, their signs shown."""
+    return f"{signed(change.low)}\u00a0to\u00a0{signed(change.high)}"
 
 
 def listed(words: Sequence[str]) -> str:
@@ -109,6 +146,25 @@ def varying(params: Sequence[Mapping[str, Any]]) -> list[str]:
 def gap_name(name: str) -> str:
     """A gap as it is printed."""
     return GAP_NAMES.get(name, name)
+
+
+def statistic_name(name: str) -> str:
+    """A gap, or that of a single class, as it is printed.
+
+    >>> statistic_name("eopp1"), statistic_name("tpr[mel]")
+    ('EOpp1', 'TPR of mel')
+    """
+    return f"TPR of {name[4:-1]}" if name.startswith("tpr[") and name.endswith("]") else gap_name(name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of gaps, the one that most readers ask for first.
+
+    >>> in_order(["eopp0", "mine", "eopp1"])
+    ['eopp1', 'eopp0', 'mine']
+    """
+    first = {name: place for place, name in enumerate(GAP_NAMES)}
+    return sorted(names, key=lambda name: first.get(name, len(first)))
 
 
 def rule(name: str | None) -> str:
