@@ -4,27 +4,31 @@ from pathlib import Path
 
 from fairshrink.data.groups import parse_group
 from fairshrink.data.table import Manifest, need_column
+from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find, open_source
+from fairshrink.lab.estimate import Pace, Sizes, scorings, split_sizes, stage_seconds, weigh
 from fairshrink.lab.grid import METHODS
 from fairshrink.lab.observer import Observer
+from fairshrink.lab.pace import measure
 from fairshrink.lab.store import RunPaths
+from fairshrink.lab.training import load_checkpoint
 from fairshrink.models.checkpoint import read_weights
 
 
 def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer) -> None:
-    """Check the experiment and its tables, and say each stage with the passes that it costs.
+    """Check the experiment and its tables, and say each stage with the passes and the time that it costs.
+
+    A few seconds go into measuring how fast this machine is; nothing is written.
 
     Raises:
         DataError: The tables, groups or image files cannot be used, or a file is not there.
-        ModelError: The checkpoint or the weights cannot be read.
+        ModelError: The checkpoint or the weights cannot be read, or the checkpoint fits another network or other classes.
     """
     data, train = experiment.data, experiment.train
     manifest = open_source(data, beside)
-    _check_columns(experiment, manifest)
-    for name in (experiment.model.checkpoint, experiment.model.weights):
-        if name:
-            read_weights(find(name, beside, data.source))
+    groups = _check_columns(experiment, manifest)
+    _check_models(experiment, manifest, beside)
     if data.split_file:
         find(data.split_file, beside, data.source)
     count, left_out = len(manifest.frame), len(manifest.excluded)
@@ -33,20 +37,75 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
     observer.say(
         f"data: {count:,} images of {len(manifest.classes)} classes at {data.size} px, {left_out:,} rows left out"
     )
-    share = (data.folds - 2) / data.folds if data.folds > 1 else 0.6
+    sizes = Sizes(*split_sizes(count, data.folds), classes=len(manifest.classes), groups=groups)
+    pace = measure(experiment, manifest, sizes)
+    left = 0.0
     for number, name in enumerate(["train", *(step.name for step in experiment.shrink)]):
         stage = paths.stage(number, name, data.folds)
-        done = " (done before)" if stage.record.exists() else ""
-        observer.say(f"{stage.root.name}{done}: {_cost(experiment, number, round(count * share))}")
+        done, seconds = stage.record.exists(), stage_seconds(experiment, number, sizes, pace)
+        left += 0 if done else seconds
+        cost = "done before" if done else f"about {duration(seconds)}"
+        observer.say(f"{stage.root.name}: {_cost(experiment, number, sizes.train)}; {cost}")
     observer.say(f"each on {data.folds} fold(s), with {train.threads} threads; then report.html")
+    _say_estimate(experiment, observer, (count, sizes, pace), left)
 
 
-def _check_columns(experiment: Experiment, manifest: Manifest) -> None:
-    """Every group can be told apart, and the column that the split keeps together is there."""
-    for text in experiment.data.groups:
+def duration(seconds: float) -> str:
+    """Seconds in words, as roughly as they are known."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def amount(size: float) -> str:
+    """Bytes in words."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1g}"
+
+
+def _say_estimate(
+    experiment: Experiment, observer: Observer, measured: tuple[int, Sizes, Pace], seconds: float
+) -> None:
+    count, sizes, pace = measured
+    weight = weigh(experiment, count, sizes)
+    decoding = "unknown (an image cannot be decoded)" if pace.decode is None else duration(count * pace.decode)
+    speeds = {"trained": pace.train, "predicted": pace.predict, "scored": pace.score}
+    said = ", ".join(f"{_rate(1 / each)} {name}" for name, each in speeds.items() if each)
+    observer.say(
+        f"time left: about {duration(seconds)}, and {decoding} to decode the images if that was not done before. This is an "
+        f"estimate from a few seconds on this machine just now ({said} images a second); audits and the report are not in it, "
+        "nor is whatever else runs beside."
+    )
+    observer.say(
+        f"disk: about {amount(weight.disk)} (decoded images {amount(weight.store)}, each model {amount(weight.model)}); "
+        f"memory: about {amount(weight.memory)} (worked out from the network's shapes)"
+    )
+
+
+def _check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> None:
+    """The checkpoint fits the backbone, the classes and the size; the file with ImageNet weights can be read."""
+    model, data = experiment.model, experiment.data
+    if model.checkpoint:
+        card = Card(model.backbone, manifest.classes, data.size, model.normalisation)
+        load_checkpoint(find(model.checkpoint, beside, data.source), card)
+    if model.weights:
+        read_weights(find(model.weights, beside, data.source))
+
+
+def _check_columns(experiment: Experiment, manifest: Manifest) -> int:
+    """Every group can be told apart, and the column that the split keeps together is there; the number of groups."""
+    found = [
         parse_group(text).assign(manifest.frame, rows=manifest.file_rows, where=manifest.where)
+        for text in experiment.data.groups
+    ]
     if experiment.data.split_by != "image":
         need_column(experiment.data.split_by, manifest.frame.columns, manifest.where or manifest.name)
+    return len(found[0].groups)
 
 
 def _cost(experiment: Experiment, number: int, images: int) -> str:
@@ -57,9 +116,8 @@ def _cost(experiment: Experiment, number: int, images: int) -> str:
         return f"{experiment.model.backbone}, {epochs} epochs of {images:,} images: {epochs * images:,} forward and backward"
     step = experiment.shrink[number - 1]
     candidates = step.candidates()
-    passes = sum(len(list(step.recipe(candidate).schedule())) for candidate in candidates)
     drawn = "of each group" if METHODS[step.method].by_group else "per group, drawn plainly"
     return (
-        f"{step.method} on {step.parent}, {len(candidates)} setting(s) chosen by {step.choose}: {passes} scorings "
+        f"{step.method} on {step.parent}, {len(candidates)} setting(s) chosen by {step.choose}: {scorings(step)} scorings "
         f"of {step.samples} samples {drawn}"
     )

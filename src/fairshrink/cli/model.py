@@ -1,0 +1,132 @@
+"""`fairshrink predict` and `fairshrink export`: a model in use."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from fairshrink.cli.stopping import kept
+from fairshrink.deploy.export import export_onnx
+from fairshrink.deploy.images import Named, find_images
+from fairshrink.deploy.predict import Failure, write_predictions
+from fairshrink.deploy.predictor import BATCH, Predictor
+from fairshrink.errors import ConfigError
+from fairshrink.files import write_atomically
+from fairshrink.lab.models import find_models
+from fairshrink.terminal import Screen, plain
+
+SHOWN = 20  # reasons on the screen; all are in the CSV
+
+Model = Annotated[
+    Path, typer.Argument(help="A run folder, a stage's folder, model.safetensors, or an exported .onnx file.")
+]
+Stage = Annotated[str | None, typer.Option(help="Stage of a run folder, such as train; the last one by default.")]
+
+
+def predict(
+    model: Model,
+    images: Annotated[
+        list[str], typer.Argument(help="Files, folders, zip archives or patterns of JPEG and PNG images.")
+    ],
+    csv: Annotated[Path | None, typer.Option(help="Write here; otherwise to standard output.")] = None,
+    stage: Stage = None,
+    fold: Annotated[int | None, typer.Option(help="One fold; by default the mean of all folds' probabilities.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images computed at once.")] = BATCH,
+    threads: Annotated[int | None, typer.Option(help="Threads; by default one for each core.")] = None,
+) -> None:
+    """Predict images; nobody's attribute is asked for. Exit status 2 if an image could not be read."""
+    console = Console(stderr=True)
+    _check(csv, threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = find_models(model, stage, fold)
+    found = find_images(images)
+    predictor = Predictor.load(*chosen.files, threads=threads)
+    console.print(plain(f"{len(found.images):,} images, {chosen.said}"), soft_wrap=True)
+    for note in found.notes:
+        console.print(plain(f"note: {note}"), soft_wrap=True)
+
+    def work(write: Callable[[str], object], screen: Screen) -> list[Failure]:
+        return write_predictions(
+            predictor,
+            found.images,
+            write,
+            batch_size=batch_size,
+            threads=threads,
+            observer=lambda done, total: screen.advance("predicting", done, total),
+        )
+
+    with (
+        kept(f"{csv} was not written." if csv else "The rows that were written are complete."),
+        Screen(console) as screen,
+    ):
+        failures = _to_file(csv, lambda write: work(write, screen)) if csv else work(_to_screen(), screen)
+    _tell(console, failures, found.images, csv)
+    raise typer.Exit(2 if failures else 0)
+
+
+def export(
+    model: Model,
+    onnx: Annotated[Path, typer.Option(help="The file to write.")],
+    stage: Stage = None,
+    fold: Annotated[int | None, typer.Option(help="Which fold of a run with several.")] = None,
+) -> None:
+    """Write a model as ONNX: pixels in, probabilities out, the classes' names inside; compared with PyTorch first."""
+    chosen = find_models(model, stage, fold)
+    file, *others = chosen.files
+    if others:
+        raise ConfigError(f"{chosen.said}: there are {len(chosen.files)} models. Name one with --fold 0, say.")
+    console = Console()
+    with console.status("exporting"):
+        done = export_onnx(file, onnx)
+    card = done.card
+    for line in (
+        f"{done.path}: {card.backbone} from {chosen.said}, {done.path.stat().st_size / 1e6:.1f} MB",
+        f"  in:  pixels (N, {card.size}, {card.size}, 3), bytes, red green blue; the normalisation is inside",
+        f"  out: logits and probabilities (N, {len(card.classes)}): {', '.join(card.classes)}",
+        f"  {done.zeros:,} of {done.weights:,} weights are 0, in the file as in the model",
+        f"  compared with PyTorch on {done.images} random images: largest difference of a probability {done.difference:.1e}",
+    ):
+        console.print(plain(line), soft_wrap=True)
+
+
+def _check(csv: Path | None, threads: int | None) -> None:
+    """Find now what would otherwise end the work at its end."""
+    if csv is not None and csv.is_dir():
+        raise ConfigError(
+            f"--csv is the folder '{csv}'. Give the name of a file in it, such as {csv / 'predictions.csv'}."
+        )
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads is {threads}, but at least 1 is needed.")
+
+
+def _to_file(csv: Path, work: Callable[[Callable[[str], object]], list[Failure]]) -> list[Failure]:
+    failures: list[Failure] = []
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            failures.extend(work(file.write))
+
+    write_atomically(csv, write)
+    return failures
+
+
+def _to_screen() -> Callable[[str], object]:
+    """Standard output: UTF-8 into a pipe or file, without control characters on a terminal."""
+    if sys.stdout.isatty():
+        return lambda text: sys.stdout.write(plain(text).plain)
+    return lambda text: typer.echo(text.encode(), nl=False)
+
+
+def _tell(console: Console, failures: list[Failure], images: list[Named], csv: Path | None) -> None:
+    for name, reason in failures[:SHOWN]:
+        console.print(plain(f"{name}: {reason}"), soft_wrap=True)
+    if len(failures) > SHOWN:
+        console.print(f"... and {len(failures) - SHOWN:,} more; the column 'error' has them all")
+    where = f" into {csv}" if csv else ""
+    without = f"; {len(failures):,} could not be read and have no prediction" if failures else ""
+    console.print(plain(f"{len(images) - len(failures):,} predictions{where}{without}."), soft_wrap=True)
