@@ -152,6 +152,6 @@ def test_ctrl_c_says_what_is_kept(command, monkeypatch, tmp_path):
 
     monkeypatch.setattr(experiment_commands, "run_experiment", stopped)
     (tmp_path / "x.toml").write_text(tomli_w.dumps(TINY))
-    status, out, _ = command("run", "x.toml", "--out", "r")
+    status, _, err = command("run", "x.toml", "--out", "r")
     assert status == 130
-    assert "goes on from there" in out
+    assert "are kept in r; the same command goes on from there" in err

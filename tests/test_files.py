@@ -1,7 +1,9 @@
 import errno
 import json
 import os
+import signal
 import stat
+import threading
 
 import numpy as np
 import pytest
@@ -108,3 +110,95 @@ def test_reading_says_what_is_wrong(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="is not a JSON file"):
         files.read_json(tmp_path / "a.json")
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    message = rf"process \(number {os.getpid()}\) is at work in '.*run'\.\n.*--out"
+    with files.alone_in(tmp_path / "run") as held:
+        assert held
+        with pytest.raises(StoreError, match=message), files.alone_in(tmp_path / "run"):
+            pass
+    with files.alone_in(tmp_path / "run") as held:
+        assert held
+
+
+def test_one_process_waits_for_another_where_it_is_told_to(tmp_path):
+    order = []
+
+    def other():
+        with files.alone_in(tmp_path, wait=True):
+            order.append("second")
+
+    with files.alone_in(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_process_that_was_killed_holds_nothing(tmp_path):
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with files.alone_in(tmp_path):
+                os.write(tell, b"held")
+                signal.pause()
+        finally:
+            os._exit(1)
+    assert os.read(ready, 4) == b"held"
+    with pytest.raises(StoreError, match=f"number {child}"), files.alone_in(tmp_path):
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with files.alone_in(tmp_path) as held:
+        assert held
+
+
+def test_leftovers_are_cleared_away_and_nothing_else(tmp_path):
+    kept = [tmp_path / "a" / name for name in (".tmp-mine", ".tmp-0123456-short", "x.tmp-01234567-a", ".hidden")]
+    (tmp_path / "a").mkdir()
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (tmp_path / "link").symlink_to(outside)
+    for path in (
+        *kept,
+        tmp_path / "a" / ".tmp-01234567-b.json",
+        tmp_path / ".tmp-89abcdef-c",
+        outside / ".tmp-01234567-d",
+    ):
+        path.write_text("half")
+    with files.alone_in(tmp_path):
+        pass
+    assert sorted((tmp_path / "a").iterdir()) == sorted(kept)
+    assert not (tmp_path / ".tmp-89abcdef-c").exists()
+    assert (outside / ".tmp-01234567-d").exists()
+
+
+def test_a_file_system_without_locks_is_worked_on_without_clearing_away(tmp_path, monkeypatch):
+    def unable(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", unable)
+    (tmp_path / ".tmp-01234567-a").write_text("of somebody else, perhaps")
+    with files.alone_in(tmp_path) as held:
+        assert not held
+    assert (tmp_path / ".tmp-01234567-a").exists()
+
+
+def test_a_folder_that_cannot_be_held_is_said(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(StoreError, match="file' cannot be written: File exists. Choose another"),
+        files.alone_in(tmp_path / "file"),
+    ):
+        pass
+
+    def broken(file, how):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files.fcntl, "flock", broken)
+    with pytest.raises(StoreError, match="cannot be locked: Input/output error"), files.alone_in(tmp_path):
+        pass

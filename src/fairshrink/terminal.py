@@ -11,7 +11,8 @@ from rich.text import Text
 
 def plain(text: object) -> Text:
     """Text without markup and without control characters, so that a file name cannot steer the terminal."""
-    return Text("".join(c for c in str(text) if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf")))
+    shown = str(text).encode("utf-8", "backslashreplace").decode()  # bytes of a file's name may be no text
+    return Text("".join(c for c in shown if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf")))
 
 
 class Screen:

@@ -147,3 +147,34 @@ def test_a_byte_order_mark_is_no_problem(tmp_path):
     path = tmp_path / "x.toml"
     path.write_bytes(b'\xef\xbb\xbf[data]\nsource = "lesions"\n')
     assert load_experiment(path, ["train.epochs=3"]).train.epochs == 3
+
+
+TABLE = {"source": "table", "images": "a.zip", "metadata": "b.csv", "groups": ["sex"]}
+
+
+def test_a_checkpoints_own_normalisation_and_order_of_classes_may_be_given():
+    experiment = parse(data=TABLE | {"classes": ["nv", "mel"]}, model={"mean": [0.5, 0.5, 0.5], "std": [1, 1, 1]})
+    assert experiment.data.classes == ("nv", "mel")
+    assert experiment.model.normalisation == ((0.5, 0.5, 0.5), (1.0, 1.0, 1.0))
+    assert parse_experiment(tomllib.loads(experiment.text()), "again") == experiment
+
+
+@pytest.mark.parametrize("model", [{"mean": [123.7, 116.3, 103.5]}, {"std": [58.4, 57.1, 57.4]}, {"std": [0, 1, 1]}])
+def test_a_normalisation_for_pixels_up_to_255_is_refused(model):
+    with pytest.raises(
+        ConfigError, match="they are for pixels from 0 to 1.*Divide those for pixels from 0 to 255 by 255"
+    ):
+        parse(model=model)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"source": "lesions", "classes": ["a", "b"]}, "classes is for the source 'table': 'lesions' has its own"),
+        (TABLE | {"classes": ["a"]}, "classes is .* two or more different names"),
+        (TABLE | {"classes": ["a", "a"]}, "classes is .* two or more different names"),
+    ],
+)
+def test_classes_that_cannot_be_used_are_refused(data, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(data=data)

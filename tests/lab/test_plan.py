@@ -1,7 +1,11 @@
 import pytest
+import torch
 
 from fairshrink.errors import DataError, ModelError
-from fairshrink.lab.plan import plan
+from fairshrink.lab import plan as planning
+from fairshrink.lab.estimate import Pace
+from fairshrink.lab.plan import amount, duration, plan
+from fairshrink.models.backbones import build
 from tiny import tiny
 
 
@@ -16,6 +20,13 @@ class Listens:
         pass
 
 
+@pytest.fixture(autouse=True)
+def measured(monkeypatch):
+    """A machine that is as fast everywhere."""
+    pace = Pace(decode=0.1, train=10.0, predict=1.0, score=100.0, pick=0.0)
+    monkeypatch.setattr(planning, "measure", lambda *given: pace)
+
+
 def test_every_stage_and_its_cost_is_said(tmp_path):
     observer = Listens()
     plan(tiny(), tmp_path / "run", tmp_path, observer)
@@ -26,13 +37,54 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
         "02-fairprune: fairprune on train, 2 setting(s) chosen by fate:eopp1: 4 scorings of 6 samples of each group"
         in text
     )
+    assert "; about 32 min" in text  # 2 * (90 * 10 + 30) + 60
+    assert "time left: about 2.3 h, and 15 s to decode the images" in text
+    assert "(0.1 trained, 1 predicted, 0.01 scored images a second)" in text
+    assert "disk: about 2 MB (decoded images 1 MB, each model 1 MB); memory: about 5" in text
     assert not (tmp_path / "run").exists()
+
+
+def test_stages_that_are_done_cost_nothing(tmp_path):
+    for stage in ("00-train", "02-fairprune"):
+        (tmp_path / "run" / "stages" / stage).mkdir(parents=True)
+        (tmp_path / "run" / "stages" / stage / "stage.json").write_text("{}")
+    observer = Listens()
+    plan(tiny(), tmp_path / "run", tmp_path, observer)
+    text = "\n".join(observer.lines)
+    assert text.count("; done before") == 2
+    assert "time left: about 22 min" in text  # 12 * 100 + 90 of obd
+
+
+def test_images_that_cannot_be_decoded_leave_that_time_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "measure", lambda *given: Pace(None, 10.0, 1.0, 100.0, 0.0))
+    observer = Listens()
+    plan(tiny(), tmp_path / "run", tmp_path, observer)
+    assert "unknown (an image cannot be decoded) to decode" in "\n".join(observer.lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.1, "1 s"), (89, "89 s"), (91, "2 min"), (3600, "60 min"), (5401, "1.5 h"), (90_000, "25.0 h")],
+)
+def test_durations_are_said_roughly(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("size", "words"), [(3, "1 MB"), (44_800_000, "45 MB"), (1_230_000_000, "1.2 GB")])
+def test_amounts_are_said_roughly(size, words):
+    assert amount(size) == words
 
 
 def test_a_checkpoint_takes_the_place_of_training(tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match=r"mine.safetensors"):
         plan(tiny(model={"checkpoint": "mine.safetensors"}), tmp_path / "run", tmp_path, Listens())
+
+
+def test_a_checkpoint_for_another_network_is_found(tmp_path):
+    torch.save(build("small_cnn", num_classes=3, size=32).state_dict(), tmp_path / "mine.pt")
+    with pytest.raises(ModelError, match=r"'classifier.weight' is \(3, 128\), the model needs \(5, 128\)"):
+        plan(tiny(model={"checkpoint": "mine.pt"}), tmp_path / "run", tmp_path, Listens())
 
 
 @pytest.mark.parametrize(

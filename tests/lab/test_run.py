@@ -39,7 +39,7 @@ class Interrupts:
 
 def outputs(root) -> dict[str, bytes]:
     """Everything that has to be the same again: models, masks, predictions, audits."""
-    names = ("*.safetensors", "predictions.csv", "audit.json", "choice.json", "saliency.json")
+    names = ("*.safetensors", "predictions.csv", "audit.json", "comparison.json", "choice.json", "saliency.json")
     return {str(path.relative_to(root)): path.read_bytes() for name in names for path in sorted(root.rglob(name))}
 
 
@@ -109,6 +109,27 @@ def test_started_again_it_does_nothing(done):
     before = {path: path.stat().st_mtime_ns for path in (done.root / "stages").rglob("*") if path.is_file()}
     run(tiny(), done.root)
     assert before == {path: path.stat().st_mtime_ns for path in (done.root / "stages").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00-train/audit.json",
+        "00-train/result.json",
+        "01-obd/steps.jsonl",
+        "01-obd/frozen.safetensors",
+        "02-fairprune/test.csv",
+        "02-fairprune/model.safetensors",
+    ],
+)
+def test_a_damaged_file_that_was_removed_is_made_again(done, tmp_path, name):
+    shutil.copytree(done.root, tmp_path / "run")
+    path = tmp_path / "run" / "stages" / name
+    before, others = path.read_bytes(), outputs(tmp_path / "run")
+    path.unlink()
+    run(tiny(), tmp_path / "run")
+    assert path.read_bytes() == before
+    assert outputs(tmp_path / "run") == others
 
 
 @pytest.mark.parametrize("at", [1, 4, 9, 12, 15])
@@ -191,6 +212,25 @@ def test_time_is_added_up_over_sessions(done, tmp_path):
     after = read_json(tmp_path / "run" / "environment.json")
     assert after["started"] == before["started"]
     assert after["seconds"] >= before["seconds"]
+
+
+def test_the_time_of_finished_stages_is_kept_when_a_run_is_stopped(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny(), tmp_path / "run", observer=Interrupts(15))
+    took = read_json(tmp_path / "run" / "stages" / "00-train" / "stage.json")["seconds"]
+    assert 0 < took <= read_json(tmp_path / "run" / "environment.json")["seconds"]
+
+
+def test_what_comes_last_is_called_while_the_folder_is_held(tmp_path):
+    called, experiment = [], tiny(train={"epochs": 1}, shrink=[])
+
+    def last(folder):
+        called.append(folder)
+        with pytest.raises(StoreError, match="is at work in"):
+            run(experiment, folder)
+
+    run(experiment, tmp_path / "run", then=last)
+    assert called == [tmp_path / "run"]
 
 
 def test_classes_and_groups_that_look_like_formulas(tmp_path):

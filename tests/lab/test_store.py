@@ -29,3 +29,19 @@ def test_a_damaged_record_is_named(tmp_path):
 def test_a_missing_record_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"x.jsonl' could not be read: No such file"):
         read_lines(tmp_path / "x.jsonl")
+
+
+def test_a_stage_is_complete_when_nothing_of_it_is_missing(tmp_path):
+    stage = RunPaths(tmp_path).stage(1, "obd", folds=3)
+    folds = [path for fold in map(stage.fold, range(3)) for path in (fold.model, fold.result, fold.predictions)]
+    needed = [stage.record, stage.audit, stage.predictions, *folds]
+    for path in needed:
+        assert not stage.complete()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    assert stage.complete()
+    assert not stage.complete([stage.steps])
+    for path in needed:
+        path.unlink()
+        assert not stage.complete()
+        path.write_text("")

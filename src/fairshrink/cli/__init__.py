@@ -1,12 +1,16 @@
-"""The commands. Exit status: 0 done, 1 only for a --fail-if that holds, 2 for errors, 130 for Ctrl-C."""
+"""The commands. Exit status: 0 done, 1 only for a --fail-if that holds, 2 for errors, 130 for Ctrl-C, 143 for SIGTERM."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
 from fairshrink.cli.audit import audit
+from fairshrink.cli.data import app as data_app
 from fairshrink.cli.experiment import demo, run
+from fairshrink.cli.model import export, predict
+from fairshrink.cli.stopping import stoppable
 from fairshrink.errors import FairshrinkError
 from fairshrink.terminal import plain
 
@@ -20,8 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, run, audit):
-    app.command()(command)
+COMMANDS: tuple[Callable[..., None], ...] = (demo, run, audit, predict, export)
+for command in COMMANDS:
+    app.command()(stoppable(command))
+
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

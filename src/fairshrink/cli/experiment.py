@@ -1,12 +1,12 @@
 """`fairshrink demo` and `fairshrink run`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from fairshrink.cli.stopping import kept
 from fairshrink.lab.config import Experiment, load_experiment
 from fairshrink.lab.demo import demo_experiment
 from fairshrink.lab.plan import plan
@@ -23,7 +23,7 @@ def demo(
     ] = False,
 ) -> None:
     """Synthetic lesions: train, audit, shrink, report; no data, no network."""
-    _run(demo_experiment(quick=quick), out, beside=Path.cwd(), again=f"fairshrink demo --out {out}")
+    _run(demo_experiment(quick=quick), out, beside=Path.cwd())
 
 
 def run(
@@ -40,17 +40,13 @@ def run(
     if dry_run:
         plan(settings, folder, experiment.parent, Screen(Console()))
         return
-    _run(settings, folder, beside=experiment.parent, again="the same command")
+    _run(settings, folder, beside=experiment.parent)
 
 
-def _run(experiment: Experiment, folder: Path, *, beside: Path, again: str) -> None:
+def _run(experiment: Experiment, folder: Path, *, beside: Path) -> None:
     console = Console()
-    try:
-        with Screen(console) as screen:
-            paths = run_experiment(experiment, folder, beside=beside, observer=screen)
-    except KeyboardInterrupt:
-        console.print(plain(f"\nStopped. What is done lies in {folder}; {again} goes on from there."), soft_wrap=True)
-        sys.exit(130)
-    page = write_report(paths.root)
+    words = f"Finished epochs, settings and stages are kept in {folder}; the same command goes on from there."
+    with kept(words), Screen(console) as screen:
+        paths = run_experiment(experiment, folder, beside=beside, observer=screen, then=write_report)
     console.print(table("On test images", summary_rows(paths.root)))
-    console.print(plain(f"report: {page}"), soft_wrap=True)
+    console.print(plain(f"report: {paths.report}"), soft_wrap=True)

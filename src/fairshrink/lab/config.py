@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fairshrink.compress.recipe import Recipe
 from fairshrink.data.augment import check_augment
 from fairshrink.data.groups import parse_group
+from fairshrink.data.normalise import IMAGENET, Normalisation, Triple
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
 from fairshrink.lab.grid import METHODS, combinations, not_default, spelled_out
@@ -45,6 +46,7 @@ class DataSettings(Settings):
     metadata: str | None = None
     image: str = "image"
     label: str = "label"
+    classes: tuple[str, ...] = ()
     count: Count = 4000
     size: Annotated[int, Field(ge=32, le=256)] = 64
     groups: tuple[str, ...] = ()
@@ -66,6 +68,10 @@ class DataSettings(Settings):
             raise ValueError(f"there is no source called '{self.source}'.{suggest(self.source, SOURCE_DEFAULTS)}")
         if self.source != "lesions" and not (self.images and self.metadata):
             raise ValueError(f"the source '{self.source}' needs images (folder or zip) and metadata (CSV).")
+        if self.classes and self.source != "table":
+            raise ValueError(f"classes is for the source 'table': '{self.source}' has its own, in an order of its own.")
+        if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes is {list(self.classes)}, but two or more different names are needed.")
         if not self.groups:
             raise ValueError('groups is empty: name at least one column, threshold or bins, such as groups = ["sex"].')
         if self.folds == 2:
@@ -78,11 +84,28 @@ class DataSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """`[model]`: the backbone, and a trained checkpoint or ImageNet weights if there are any."""
+    """`[model]`: the backbone, a trained checkpoint or ImageNet weights if there are any, how its inputs are normalised."""
 
     backbone: str = "resnet18"
     checkpoint: str | None = None
     weights: str | None = None
+    mean: Triple = IMAGENET.mean
+    std: Triple = IMAGENET.std
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelSettings":
+        # Values for pixels up to 255 would train, and predict, nearly black images.
+        if not all(0 <= mean <= 1 for mean in self.mean) or not all(0 < std <= 1 for std in self.std):
+            raise ValueError(
+                f"mean is {list(self.mean)} and std {list(self.std)}, but they are for pixels from 0 to 1: means from 0 to 1, "
+                "deviations above 0 and up to 1. Divide those for pixels from 0 to 255 by 255."
+            )
+        return self
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Of the inputs."""
+        return Normalisation(self.mean, self.std)
 
 
 class TrainingSettings(Settings):

@@ -71,7 +71,8 @@ def open_source(settings: DataSettings, beside: Path) -> Manifest:
         return SOURCES["lesions"](settings.count, seed=settings.seed)
     images, metadata = (find(str(name), beside, settings.source) for name in (settings.images, settings.metadata))
     if settings.source == "table":
-        return SOURCES["table"](images, metadata, image=settings.image, label=settings.label, missing=settings.missing)
+        names = {"image": settings.image, "label": settings.label, "classes": settings.classes or None}
+        return SOURCES["table"](images, metadata, **names, missing=settings.missing)
     return SOURCES[settings.source](images, metadata, missing=settings.missing)
 
 

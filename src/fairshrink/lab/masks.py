@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import nn
 
 from fairshrink.compress.frozen import Frozen
 from fairshrink.errors import StoreError
-from fairshrink.files import write_atomically
+from fairshrink.files import write_bytes
 
 
 def save_frozen(path: Path, frozen: Frozen) -> None:
@@ -20,7 +19,7 @@ def save_frozen(path: Path, frozen: Frozen) -> None:
         StoreError: The file cannot be written.
     """
     packed = {name: np.packbits(mask.cpu().numpy().reshape(-1)) for name, mask in frozen.mask.items()}
-    write_atomically(path, lambda temporary: save_file(packed, temporary))
+    write_bytes(path, save(packed))  # safetensors' own writer has no OSError for a full disk.
 
 
 def load_frozen(path: Path, model: nn.Module) -> Frozen:
@@ -33,11 +32,12 @@ def load_frozen(path: Path, model: nn.Module) -> Frozen:
     again = "Remove the stage's folder, and the stage is done again."
     try:
         packed = load_file(path)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # Damaged bytes: safetensors' own error, or what NumPy says about a dtype.
         raise StoreError(f"'{path}' could not be read: {error}.\n  {again}") from error
     mask = {}
     for name, bits in packed.items():
-        if name not in parameters or len(bits) != (parameters[name].numel() + 7) // 8:
+        plain = bits.dtype == np.uint8 and bits.ndim == 1
+        if name not in parameters or not plain or len(bits) != (parameters[name].numel() + 7) // 8:
             raise StoreError(f"'{path}' holds a mask for '{name}' that does not fit the model beside it.\n  {again}")
         weight = parameters[name]
         flat = torch.from_numpy(np.unpackbits(bits, count=weight.numel()).astype(bool))

@@ -5,7 +5,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from fairshrink.lab.data import Prepared
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.rates import accuracy, f1, precision, recall
 from fairshrink.train.evaluate import Predictions
-
-GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
@@ -72,24 +69,6 @@ def predictions_table(prepared: Prepared, rows: NDArray[np.int64], fold: int, se
 def group_names(attribute: Attribute) -> NDArray[np.object_]:
     """Names by code; the last one, which code -1 finds, is empty: unknown."""
     return np.array([*attribute.groups, ""], dtype=object)
-
-
-def safe_csv(frame: pd.DataFrame) -> str:
-    """CSV whose text cells no spreadsheet takes for a formula: an apostrophe stands before one that begins like one.
-
-    It stands before cells that begin with an apostrophe, too, so that `read_safe_csv` can undo it.
-    """
-    guarded = frame.copy()
-    for name in guarded.columns:
-        if guarded[name].dtype == object or pd.api.types.is_string_dtype(guarded[name]):
-            guarded[name] = [f"'{cell}" if str(cell).startswith(GUARDED) else cell for cell in guarded[name]]
-    return guarded.to_csv(index=False, lineterminator="\n")
-
-
-def read_safe_csv(path: Path) -> pd.DataFrame:
-    """What `safe_csv` wrote, as text, without the apostrophes."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return table.map(lambda cell: cell.removeprefix("'"))
 
 
 def step_record(step: Step, groups: Sequence[str]) -> dict[str, Any]:

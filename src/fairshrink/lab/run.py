@@ -11,25 +11,35 @@ import torch
 
 from fairshrink.audit import audit
 from fairshrink.compress.units import compressible
-from fairshrink.errors import ConfigError, StoreError
-from fairshrink.files import TEMPORARY, read_json, write_json, write_text
-from fairshrink.lab.config import Experiment, ShrinkSettings, load_experiment
+from fairshrink.errors import StoreError
+from fairshrink.files import read_json, write_json, write_text
+from fairshrink.lab.claim import claimed
+from fairshrink.lab.comparing import compare_stage
+from fairshrink.lab.config import Experiment, ShrinkSettings
 from fairshrink.lab.data import cache_folder, prepare
 from fairshrink.lab.grid import not_default
 from fairshrink.lab.observer import Observer, Quiet
-from fairshrink.lab.records import data_card, environment, now, read_safe_csv, safe_csv
+from fairshrink.lab.records import data_card, environment, now
 from fairshrink.lab.shrinking import shrink_fold
 from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
 from fairshrink.lab.training import first_layer_saliency, train_fold
 from fairshrink.lab.work import Work, check_favoured
 from fairshrink.models.checkpoint import read_weights
+from fairshrink.tables import read_safe_csv, safe_csv
 from fairshrink.train.precision import usable
 
 SALIENCY_SAMPLES = 64
 TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
 
 
-def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observer: Observer | None = None) -> RunPaths:
+def run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    beside: Path | None = None,
+    observer: Observer | None = None,
+    then: Callable[[Path], object] | None = None,
+) -> RunPaths:
     """Do everything that an experiment asks for and that the folder does not hold yet.
 
     Args:
@@ -37,60 +47,56 @@ def run(experiment: Experiment, out: Path, *, beside: Path | None = None, observ
         out: The run folder; made if need be.
         beside: Where relative paths of the experiment are looked for as well; the current folder by default.
         observer: Told how far it has got.
+        then: Called last with the run folder, while no other process can work in it: the report.
 
     Returns:
         The folder's paths.
 
     Raises:
         ConfigError: The folder holds another experiment's run.
+        StoreError: Another process is at work in the folder.
         DataError, ModelError, StoreError: As the stages raise them.
     """
-    observer = observer or Quiet()
-    paths = claim(experiment, out)
+    with claimed(experiment, out) as paths:
+        _everything(experiment, paths, beside or Path.cwd(), observer or Quiet())
+        if then is not None:
+            then(paths.root)
+    return paths
+
+
+def _everything(experiment: Experiment, paths: RunPaths, beside: Path, observer: Observer) -> None:
     torch.set_num_threads(experiment.train.threads)
-    began = time.perf_counter()
-    place = environment(experiment.train.threads)
-    before = read_json(paths.environment) if paths.environment.exists() else {}
-    place |= {"started": before.get("started", place["started"])}
-    write_json(paths.environment, place | {"seconds": before.get("seconds", 0.0)})
+    note = _clock(paths.environment, environment(experiment.train.threads))
+    note({})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    prepared = prepare(experiment.data, beside or Path.cwd(), cache_folder(paths.store), observer)
+    prepared = prepare(experiment.data, beside, cache_folder(paths.store), observer)
     write_json(paths.data, _same_data(paths.data, data_card(experiment, prepared)))
     precision = _precision(experiment.train.precision, device, observer)
-    work = Work(experiment, prepared, paths, beside or Path.cwd(), observer, device, precision)
+    work = Work(experiment, prepared, paths, beside, observer, device, precision)
     check_favoured(work)
     training = _stage(work, 0, "train")
     _do(work, training, lambda fold, folder: train_fold(work, fold, folder), _train_record)
+    note({})
     if not training.saliency.exists():
         write_json(training.saliency, first_layer_saliency(work, training.fold(0), SALIENCY_SAMPLES))
     stages = {"train": training}
     for number, step in enumerate(experiment.shrink, start=1):
         stages[step.name] = _shrink(work, number, step, stages)
-    seconds = before.get("seconds", 0.0) + time.perf_counter() - began
-    took = {"precision": precision, "finished": now(), "seconds": round(seconds, 1)}
-    write_json(paths.environment, place | took)
-    return paths
+        note({})
+    note({"precision": precision, "finished": now()})
 
 
-def claim(experiment: Experiment, out: Path) -> RunPaths:
-    """Make the folder this experiment's, or find that it is already.
+def _clock(path: Path, place: dict[str, Any]) -> Callable[[dict[str, str]], Path]:
+    """Writes down where the run takes place and how long it has taken, earlier sessions included as far as noted."""
+    began = time.perf_counter()
+    before = read_json(path) if path.exists() else {}
+    place = place | {"started": before.get("started", place["started"])}
 
-    Raises:
-        ConfigError: It belongs to another experiment, or holds something else.
-    """
-    paths = RunPaths(Path(out))
-    if paths.config.exists():
-        before = load_experiment(paths.config)
-        if before.digest() != experiment.digest():
-            raise ConfigError(
-                f"'{paths.root}' holds the run of another experiment: {_differences(before, experiment)}.\n"
-                "  Give another folder with --out, or remove this one."
-            )
-    elif paths.root.exists() and any(not path.name.startswith(TEMPORARY) for path in paths.root.iterdir()):
-        raise ConfigError(f"'{paths.root}' is not empty and no run folder. Give a new or empty folder with --out.")
-    else:
-        write_text(paths.config, experiment.text())
-    return paths
+    def note(more: dict[str, str]) -> Path:
+        seconds = before.get("seconds", 0.0) + time.perf_counter() - began
+        return write_json(path, place | more | {"seconds": round(seconds, 1)})
+
+    return note
 
 
 def _same_data(path: Path, card: dict[str, Any]) -> dict[str, Any]:
@@ -105,19 +111,6 @@ def _same_data(path: Path, card: dict[str, Any]) -> dict[str, Any]:
             "  Restore them, or give another folder with --out: results on two sets of data must not be mixed."
         )
     return card
-
-
-def _differences(before: Experiment, now: Experiment) -> str:
-    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
-    changed = []
-    for section in old:
-        if not isinstance(old[section], dict):
-            changed += [section] if old[section] != new[section] else []
-            continue
-        for key in old[section]:
-            if old[section][key] != new[section][key]:
-                changed.append(f"{section}.{key} is {old[section][key]!r} there and {new[section][key]!r} here")
-    return "; ".join(changed)
 
 
 def _precision(wanted: str, device: torch.device, observer: Observer) -> str:
@@ -143,7 +136,9 @@ def _shrink(work: Work, number: int, step: ShrinkSettings, stages: dict[str, Sta
     def record(work: Work, stage: StagePaths) -> dict[str, Any]:
         return _shrink_record(work, stage, step, training)
 
-    _do(work, stage, do, record)
+    frozen = [stage.fold(fold).frozen for fold in range(stage.folds)]
+    _do(work, stage, do, record, also=(stage.steps, stage.choice, *frozen))
+    compare_stage(work, stage, training)
     return stage
 
 
@@ -152,9 +147,10 @@ def _do(
     stage: StagePaths,
     fold: Callable[[int, FoldPaths], None],
     record: Callable[[Work, StagePaths], dict[str, Any]],
+    also: Sequence[Path] = (),
 ) -> None:
     """One stage: its folds, then the predictions of all folds together, their audit, and last its record."""
-    if stage.record.exists():
+    if stage.complete(also):
         work.observer.say(f"{stage.root.name}: done before")
         return
     began = time.perf_counter()

@@ -27,7 +27,7 @@ def shrink_fold(work: Work, fold: int, step: ShrinkSettings, folders: tuple[Fold
         folders: This stage's, its parent's and the training's.
     """
     folder, parent, training = folders
-    if not folder.result.exists():
+    if not all(path.exists() for path in (folder.result, folder.model, folder.frozen)):
         candidates = step.candidates()
         for number, candidate in enumerate(candidates):
             if not folder.candidate(number).result.exists():

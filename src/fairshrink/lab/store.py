@@ -62,15 +62,26 @@ class StagePaths:
         """One fold of the stage."""
         return FoldPaths(self.root if self.folds == 1 else self.root / f"fold-{number}")
 
+    def complete(self, also: Iterable[Path] = ()) -> bool:
+        """Whether all of it was done, and nothing of it was removed by hand since, as a damaged file may be."""
+        folds = [self.fold(number) for number in range(self.folds)]
+        needed = [path for fold in folds for path in (fold.model, fold.result, fold.predictions)]
+        return all(path.exists() for path in (self.record, self.audit, self.predictions, *also, *needed))
+
     @property
     def record(self) -> Path:
-        """What the stage was; written last, so that a stage with a record is complete."""
+        """What the stage was; written last."""
         return self.root / "stage.json"
 
     @property
     def audit(self) -> Path:
         """The audit on test, all folds together."""
         return self.root / "audit.json"
+
+    @property
+    def comparison(self) -> Path:
+        """The model against the trained one on test, all folds together; of a shrunk model only."""
+        return self.root / "comparison.json"
 
     @property
     def predictions(self) -> Path:

@@ -11,14 +11,17 @@ from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
 from fairshrink.data.loader import Loader
 from fairshrink.data.splits import TRAIN, VAL
+from fairshrink.deploy.card import Card, read_card
 from fairshrink.errors import ModelError, StoreError
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.data import find
+from fairshrink.lab.doubts import doubts
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, write_lines
 from fairshrink.lab.work import SCORING_BATCH, Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.metrics.counts import GroupCounts
+from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
 from fairshrink.train.loop import fit
 from fairshrink.train.objectives import find_objective
@@ -29,7 +32,11 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
     if folder.result.exists() and work.experiment.model.checkpoint:
         _check_same(_checkpoint(work), read_json(folder.result).get("checkpoint"))
     if not folder.model.exists():
-        model = _from_checkpoint(work) if work.experiment.model.checkpoint else _trained(work, fold, folder)
+        model = (
+            load_checkpoint(_checkpoint(work), work.card)
+            if work.experiment.model.checkpoint
+            else _trained(work, fold, folder)
+        )
         work.save(folder, model)
     folder.state.unlink(missing_ok=True)
     if not folder.result.exists():
@@ -40,18 +47,30 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
         record = {"fold": fold, "group": work.groups[favoured], "measured": measured, "f1": by_group}
         if work.experiment.model.checkpoint:
             record["checkpoint"] = file_digest(_checkpoint(work))
+            record["notes"] = doubts(counts.counts.sum(axis=0), work.prepared.dataset.classes)
         write_json(folder.result, record)
         how = "measured: lowest macro F1 on validation" if measured else "as the experiment says"
+        for note in record.get("notes", []):
+            work.observer.say(f"fold {fold}: note: {note}")
         values = ", ".join(f"{name} {value:.3f}" for name, value in by_group.items())
         work.observer.say(f"fold {fold}: unprivileged group '{work.groups[favoured]}' ({how}; {values})")
     predict_fold(work, fold, folder)
 
 
-def _from_checkpoint(work: Work) -> nn.Module:
-    path = _checkpoint(work)
-    model = work.new_model()
-    load_into(model, read_weights(path))
-    _check_classes(path, work.prepared.dataset.classes)
+def load_checkpoint(path: Path, card: Card) -> nn.Module:
+    """The user's trained model.
+
+    Args:
+        path: Its weights.
+        card: How the experiment would use it.
+
+    Raises:
+        ModelError: The file cannot be read, its weights fit another network, or its own JSON says another use.
+    """
+    weights = read_weights(path)
+    _check_card(path, card)
+    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    load_into(model, weights)
     return model
 
 
@@ -73,27 +92,38 @@ def _check_same(path: Path, before: str | None) -> None:
         )
 
 
-def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
-    """A checkpoint of ours knows its classes: those of the data must be the same, in the same order."""
-    own = _own_classes(path.with_suffix(".json"))
-    if own is None:
+def _check_card(path: Path, here: Card) -> None:
+    """A checkpoint of ours knows how it is used: the experiment must use it in the same way."""
+    card = _own_card(path.with_suffix(".json"))
+    if card is None:
         return
-    if own != list(classes):
+    if card.classes != here.classes:
         raise ModelError(
-            f"the checkpoint '{path}' was trained for the classes {', '.join(own)}, but the data have {', '.join(classes)}.\n"
-            "  The outputs would be read as the wrong classes: give the data the checkpoint's classes, or train a new model."
+            f"the checkpoint '{path}' was trained for the classes {', '.join(card.classes)}, but the data have "
+            f"{', '.join(here.classes)}.\n  The outputs would be read as the wrong classes: give the data the checkpoint's "
+            "classes (data.classes sets their order for the source 'table'), or train a new model."
         )
+    ways = (
+        ("model.backbone", card.backbone, here.backbone),
+        ("data.size", card.size, here.size),
+        ("model.mean", list(card.normalisation.mean), list(here.normalisation.mean)),
+        ("model.std", list(card.normalisation.std), list(here.normalisation.std)),
+    )
+    for setting, there, now in ways:
+        if there != now:
+            raise ModelError(
+                f"the checkpoint '{path}' was trained with {setting} = {there!r}, but the experiment has {now!r}: it would see "
+                f"other inputs than it knows. Set {setting} = {there!r}."
+            )
 
 
-def _own_classes(path: Path) -> list[str] | None:
-    """The classes in a JSON file that fairshrink wrote; None where there is no such file, or it is the user's own."""
+def _own_card(path: Path) -> Card | None:
+    """What a JSON file that fairshrink wrote says; None where there is no such file, or it is the user's own."""
     try:
         meta = read_json(path)
     except StoreError:
         return None
-    if not isinstance(meta, dict) or DIGEST not in meta or not isinstance(meta.get("classes"), list):
-        return None
-    return [str(name) for name in meta["classes"]]
+    return read_card(meta, str(path)) if isinstance(meta, dict) and DIGEST in meta else None
 
 
 def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
@@ -106,6 +136,7 @@ def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
         augment=settings.augment,
         sampler=settings.sampler,
         seed=settings.seed,
+        normalisation=work.experiment.model.normalisation,
     )
     model = work.new_model(pretrained=True).to(work.device)
 

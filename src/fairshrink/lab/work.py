@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fairshrink.compress.frozen import Frozen
-from fairshrink.data.loader import MEAN, STD, Loader
+from fairshrink.data.loader import Loader
 from fairshrink.data.splits import TEST, TRAIN
+from fairshrink.deploy.card import Card
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.files import write_text
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import Prepared, find
 from fairshrink.lab.masks import load_frozen
 from fairshrink.lab.observer import Observer
-from fairshrink.lab.records import predictions_table, safe_csv
+from fairshrink.lab.records import predictions_table
 from fairshrink.lab.store import FoldPaths, RunPaths
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_weights, save_model
+from fairshrink.tables import safe_csv
 from fairshrink.train.evaluate import evaluate, predict
 
 EVALUATION_BATCH = 256
@@ -50,9 +52,16 @@ class Work:
         """C."""
         return len(self.prepared.dataset.classes)
 
+    @property
+    def card(self) -> Card:
+        """How the run's models are used."""
+        model = self.experiment.model
+        return Card(model.backbone, self.prepared.dataset.classes, self.experiment.data.size, model.normalisation)
+
     def loader(self, rows: NDArray[np.int64], batch_size: int = EVALUATION_BATCH) -> Loader:
         """Batches of some samples, in their order and without augmentation."""
-        return Loader(self.prepared.dataset, rows, batch_size=batch_size)
+        normalisation = self.experiment.model.normalisation
+        return Loader(self.prepared.dataset, rows, batch_size=batch_size, normalisation=normalisation)
 
     def new_model(self, *, pretrained: bool = False) -> nn.Module:
         """The backbone, untrained, or as the user's ImageNet weights begin it."""
@@ -70,16 +79,7 @@ class Work:
 
     def save(self, folder: FoldPaths, model: nn.Module) -> None:
         """Write a model with what is needed to use it again."""
-        dataset, settings = self.prepared.dataset, self.experiment
-        meta = {
-            "backbone": settings.model.backbone,
-            "num_classes": self.num_classes,
-            "classes": list(dataset.classes),
-            "size": settings.data.size,
-            "mean": list(MEAN),
-            "std": list(STD),
-        }
-        save_model(folder.model, model, meta)
+        save_model(folder.model, model, self.card.to_dict())
 
     def counts(self, model: nn.Module, rows: NDArray[np.int64], precision: str = "fp32") -> GroupCounts:
         """Predictions for some samples, counted by group."""
