@@ -3,7 +3,7 @@
     python -m benchmarks.comparison ham               # HAM10000, 20 % split, by sex: about 15 minutes on one core
     python -m benchmarks.comparison all               # HAM10000, all images
     python -m benchmarks.comparison ham --pairs 50    # fewer simulated pairs of models, for a look
-    python -m benchmarks.comparison ham --seed 1      # the seed with which the interval was chosen; the tables are of seed 100
+    python -m benchmarks.comparison ham --seed 1      # other pairs than those of the tables in docs/comparison.md
 
 Each pair has a known TPR per group and class. B is A partly changed: it keeps A's prediction as often as the two allow,
 but for one in ten (or all, "apart"), which it draws anew. "even": every class has the gap; "half": every other class has

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from fairshrink.audit import adjust, compare
 from fairshrink.audit.against import AgainstRequest, compare_files, run_against
 from fairshrink.audit.file import AuditRequest, run_audit_command
 from fairshrink.audit.reading import Columns
+from fairshrink.cli import app
 from fairshrink.errors import ConfigError, DataError
 
 CLASSES = np.array(["bcc", "mel", "nv"])

@@ -164,6 +164,16 @@ def test_of_two_that_begin_at_once_one_decodes(tmp_path):
     assert decoded == [len(first.images)]
 
 
+def test_pixels_without_a_record_do_not_take_the_room_of_the_new_ones(tmp_path):
+    first = open_store(manifest_of(), 16, tmp_path)
+    folder = store_folder(manifest_of(), 16, tmp_path)
+    (folder / "store.json").unlink()
+    seen = []
+    open_store(manifest_of(), 16, tmp_path, lambda done, total: seen.append((folder / "images.npy").exists()))
+    assert seen == [False]
+    assert np.array_equal(first.images, np.load(folder / "images.npy"))  # what was mapped before stays readable
+
+
 def test_what_a_killed_import_left_is_cleared_away(tmp_path):
     folder = store_folder(manifest_of(), 16, tmp_path)
     folder.mkdir()

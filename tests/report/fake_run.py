@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from report.fake_audit import fake_comparison, fake_gap
+from report.fake_steps import fake_choice, fake_steps
 
 HAM = {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
 FOUND = {"akiec": 0.42, "bcc": 0.55, "bkl": 0.52, "df": 0.22, "mel": 0.38, "nv": 0.93, "vasc": 0.62}
@@ -83,9 +84,9 @@ def write_fake_run(folder: Path, plan: Plan | None = None) -> Path:
             _json(stage / "saliency.json", _saliency(plan, rng))
         else:
             betas = plan.betas if method == "fairprune" else (None,)
-            steps = _steps(plan, betas, rng)
+            steps = fake_steps(plan, betas, rng)
             _lines(stage / "steps.jsonl", steps)
-            _json(stage / "choice.json", _choice(steps, method))
+            _json(stage / "choice.json", fake_choice(steps))
     return folder
 
 
@@ -252,60 +253,6 @@ def _history(plan: Plan, rng: np.random.Generator) -> list[dict[str, Any]]:
         for fold in range(plan.folds)
         for epoch in range(1, 13)
     ]
-
-
-def _steps(plan: Plan, betas: tuple[float | None, ...], rng: np.random.Generator) -> list[dict[str, Any]]:
-    groups = next(iter(plan.attributes.values()))
-    lines = []
-    for fold in range(plan.folds):
-        start = rng.normal(0.12, 0.02)
-        for candidate, beta in enumerate(betas):
-            walk = np.cumsum(rng.normal(0, 0.004, 8))
-            for step in range(8):
-                ratio = 0.05 * step
-                gap = abs(start * (1 - 0.9 * ratio * (beta or 0)) + walk[step] * bool(step))
-                f1 = 0.53 - 0.25 * ratio**2 * (1 + 3 * (beta or 0)) + 0.005 * fold
-                lines.append(_step(fold, candidate, beta, step, groups, f1=f1, gap=gap))
-    return lines
-
-
-def _step(
-    fold: int, candidate: int, beta: float | None, step: int, groups: tuple[str, ...], *, f1: float, gap: float
-) -> dict[str, Any]:
-    def scores(value: float) -> dict[str, Any]:
-        return {"n": 900, "accuracy": value + 0.2, "precision": value, "recall": value, "f1": value}
-
-    return {
-        "fold": fold,
-        "candidate": candidate,
-        "params": {"ratio": 0.35} | ({} if beta is None else {"beta": beta}),
-        "step": step,
-        "ratio": 0.05 * step,
-        "fixed": 558_000 * step,
-        "total": 11_160_000,
-        "seconds": 2.5,
-        "overall": {"accuracy": f1 + 0.2, "f1": f1},
-        "groups": {
-            group: scores(f1 + 0.04 * (i / (len(groups) - 1) - 0.5) * (1 - step / 10)) for i, group in enumerate(groups)
-        },
-        "gaps": {"eopp0": gap / 5, "eopp1": gap, "eodd": gap / 2, "eodd_max": gap},
-    }
-
-
-def _choice(steps: list[dict[str, Any]], method: str) -> dict[str, Any]:
-    start = {step["fold"]: step for step in steps if step["step"] == 0}
-    candidates = []
-    for step in steps:
-        if step["step"] == 7:
-            f1, gap = step["overall"]["f1"], step["gaps"]["eopp1"]
-            before = start[step["fold"]]
-            value = f1 / before["overall"]["f1"] - gap / before["gaps"]["eopp1"]
-            keys = {key: step[key] for key in ("fold", "candidate", "params")}
-            candidates.append(keys | {"value": value, "f1": f1, "gap": gap})
-    folds = sorted({c["fold"] for c in candidates})
-    best = [max((c for c in candidates if c["fold"] == fold), key=lambda c: c["value"]) for fold in folds]
-    chosen = [{key: c[key] for key in ("fold", "candidate", "params")} for c in best]
-    return {"rule": "fate:eopp1", "candidates": candidates, "chosen": chosen}
 
 
 def _saliency(plan: Plan, rng: np.random.Generator) -> dict[str, Any]:

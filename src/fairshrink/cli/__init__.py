@@ -24,10 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-COMMANDS: tuple[Callable[..., None], ...] = (demo, run, audit, predict, export)
-for command in COMMANDS:
+
+
+def _add(command: Callable[..., None]) -> None:
     app.command()(stoppable(command))
 
+
+for command in (demo, run, audit, predict, export):
+    _add(command)
 app.add_typer(data_app, name="data")
 
 

@@ -79,6 +79,7 @@ def _make(manifest: Manifest, folder: Path, identity: Record, observer: Observer
     """The pixels first, the record last: a store with a record is complete."""
     record: Record = {}
     size = identity["size"]
+    (folder / "images.npy").unlink(missing_ok=True)  # Pixels without their record need the room of those that come.
     write_atomically(folder / "images.npy", lambda path: record.update(_decode_all(manifest, size, path, observer)))
     write_json(folder / "store.json", identity | record)
     found = _read(folder, identity)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -173,6 +174,7 @@ def _audit(work: Work, table: pd.DataFrame) -> dict[str, Any]:
         pd.Categorical(table["prediction"], categories=list(dataset.classes)),
         pd.DataFrame(groups),
         clusters=table.get("cluster"),
+        y_prob=table[[f"prob_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64),
         seed=work.experiment.data.seed,
     ).to_dict()
 

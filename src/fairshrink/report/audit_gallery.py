@@ -1,7 +1,8 @@
 """Which pictures an audit's page has, with the captions that say how to read them."""
 
+from fairshrink.audit.text import FEW
 from fairshrink.report import audit_figures, class_figures, reliability
-from fairshrink.report.audited import FEW, AttributeAudit
+from fairshrink.report.audited import AttributeAudit
 from fairshrink.report.marks import level
 from fairshrink.report.pictures import Picture, panel
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from fairshrink.report.audited import FEW, AttributeAudit, Gap, Rates, Scores
+from fairshrink.audit.text import FEW
+from fairshrink.report.audited import AttributeAudit, Gap, Rates, Scores
 from fairshrink.report.cells import Cell, Table, head, heads, prose, prose_head, words
 from fairshrink.report.words import FULL_NAMES, count, counted, gap_name, in_order, interval, is_hidden, number, plural
 

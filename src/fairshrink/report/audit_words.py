@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairshrink.report.audited import FEW, AttributeAudit, AuditRecord, Gap
+from fairshrink.audit.text import FEW
+from fairshrink.report.audited import AttributeAudit, AuditRecord, Gap
 from fairshrink.report.class_figures import striking_classes
 from fairshrink.report.words import count, gap_name, in_order, interval, listed, number, plural, statistic_name
 

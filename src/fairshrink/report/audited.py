@@ -13,7 +13,6 @@ def _finite(value: float | None) -> float | None:
 
 Number = Annotated[float | None, AfterValidator(_finite)]
 """A number, or None where it is undefined (null in the records, NaN in memory)."""
-FEW = 10  # Images of a class in a group: with fewer, a rate is hardly more than an anecdote.
 
 
 @dataclass(frozen=True, slots=True)

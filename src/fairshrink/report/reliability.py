@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fairshrink.audit.text import FEW
 from fairshrink.report import style
-from fairshrink.report.audited import FEW, Reliability
+from fairshrink.report.audited import Reliability
 from fairshrink.report.marks import mark
 from fairshrink.report.style import MUTED, Look, plain
 
