@@ -25,7 +25,7 @@ def found(classes):
     [
         ({}, "narrower"),
         ({"low": 0.01, "high": 0.2}, "wider"),
-        ({"low": -0.2, "high": 0.0}, "no change told"),
+        ({"low": -0.2, "high": 0.0}, "none shown"),
         ({"change": None, "low": None, "high": None}, "undefined"),
     ],
 )

@@ -56,7 +56,7 @@ class Change:
 
     @property
     def word(self) -> str:
-        """Narrower, wider (gaps), lower, higher (scores), "no change told", or undefined."""
+        """Narrower, wider (gaps), lower, higher (scores), "none shown", or undefined."""
         return word(self._numbers(), _WORDS[self.family])
 
     @property
