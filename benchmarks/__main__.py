@@ -1,7 +1,7 @@
 """All benchmarks one after the other: python -m benchmarks."""
 
-from benchmarks import curvature, resampling
+from benchmarks import curvature, loading, resampling
 
-for part in (resampling, curvature):
+for part in (resampling, loading, curvature):
     print(f"\n## {part.__name__.removeprefix('benchmarks.')}\n")
     part.main()
