@@ -83,6 +83,13 @@ def test_intervals_apart_do_not_make_a_change(five):
     assert "FairPrune narrows EOpp1 in sex" not in verdict.headline(run)
 
 
+def test_an_interval_that_excludes_0_but_does_not_hold_says_both(five):
+    run = with_change(five, 2, low=-0.2, high=-0.01, change=-0.1, p=0.03)
+    sentence = verdict.change(run, run.stages[2], "sex")
+    assert "the gap is narrower, but among all changes on this page it does not hold: −0.100" in sentence
+    assert "narrows EOpp1 in sex" not in verdict.headline(run)
+
+
 def test_no_sure_change_is_said_to_be_none(five):
     run = five
     for place in (1, 2):

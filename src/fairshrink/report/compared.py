@@ -25,7 +25,12 @@ class Change:
         """Whether the change can be told from no change, after the adjustment for several comparisons too."""
         if self.low is None or self.high is None or self.p_holm is None:
             return False
-        return self.p_holm <= LEVEL and not self.low <= 0 <= self.high
+        return self.p_holm <= LEVEL and self.alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether the interval excludes no change, as if there were no other comparison."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, slots=True)

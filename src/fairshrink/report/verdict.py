@@ -159,6 +159,9 @@ def _direction(found: Change | None) -> str:
     numbers = f"{signed(found.change)} (interval {signed_interval(found)}, p {probability(found.p_holm)} after Holm)"
     if found.told:
         return f"On the same images the gap is {'narrower' if found.change < 0 else 'wider'}: {numbers}."
+    if found.alone:
+        side = "narrower" if found.change < 0 else "wider"
+        return f"On the same images the gap is {side}, but among all changes on this page it does not hold: {numbers}."
     return f"On the same images this is not distinguishable from no change: {numbers}."
 
 
