@@ -220,3 +220,14 @@ def test_requests_that_cannot_be_used(frame, write, changes, text):
 def test_a_condition_is_read_before_anything_is_computed(tmp_path):
     with pytest.raises(ConfigError, match="cannot read the condition"):
         run(tmp_path / "there is no such file.csv", fail_if=["eopp1"])
+
+
+def test_with_min_cell_no_note_names_a_row_or_a_value(frame, write):
+    broken = frame.assign(**{f"prob_{name}": np.where(frame.pred == name, 1.0, 0.0) for name in CLASSES})
+    broken.loc[4, "prob_mel"] = 2.5
+    path = write(broken)
+    assert "row 6" in audit_file(request(path)).notes[0]
+    notes = " ".join(audit_file(request(path, min_cell=3)).notes)
+    assert "probabilities are not used" in notes
+    assert "row 6" not in notes
+    assert "2.5" not in notes

@@ -190,3 +190,20 @@ def test_one_group_has_scores_but_no_gaps(rows):
 def test_settings_that_cannot_be_used(rows, settings, words):
     with pytest.raises(ConfigError, match=words):
         compared(rows, **settings)
+
+
+def test_one_image_that_changed_is_no_change_that_can_be_told():
+    """Class 1 has one image in each group, and B loses one of them; group 2 is a single image, which B loses, too."""
+    true = np.array([0] * 100 + [1, 1] + [0])
+    groups = np.array([0, 1] * 51 + [2])
+    b = true.copy()
+    b[[100, 102]] = [0, 1]
+    found = changes(pair(PairedRows(true, np.stack([true, b]), groups), num_groups=3, num_classes=2), n_boot=200)
+    single = found.gaps.b[-1] - found.gaps.a[-1], found.gaps.low[-1], found.gaps.high[-1], found.gaps.p[-1]
+    assert single == (1, 0, 1, 1)
+    assert (found.gaps.low <= 0).all()
+    assert (found.gaps.high >= 0).all()
+    accuracy_of_2, lowest = 2 * len(SCORES), -1
+    for at in (accuracy_of_2, lowest):
+        assert (found.scores.b - found.scores.a)[at] == -1
+        assert (found.scores.low[at], found.scores.high[at], found.scores.p[at]) == (-1, 0, 1)

@@ -40,11 +40,11 @@ def test_every_row_in_a_cluster_of_its_own_is_the_same(rows):
     np.testing.assert_array_equal(alone.parts, none.parts)
 
 
-def test_a_cluster_is_cut_by_group_and_belongs_to_the_class_of_most_of_its_rows():
+def test_a_cluster_is_cut_by_group_and_class():
     rows = PairedRows(
         np.array([0, 1, 1, 0]), np.array([[0, 1, 0, 0], [1, 1, 1, 0]]), np.array([0, 0, 0, 1]), np.zeros(4, int)
     )
     units = pair(rows, num_groups=2, num_classes=2).units
-    assert units.counts.tolist() == [[0, 1], [1, 0]]
-    assert units.strata.tolist() == [0, 1, 2]
-    assert units.parts[1].tolist() == [1, 1, 1, 2, 2, 1, 0, 2, 1, 2, 0, 3]
+    assert units.counts.tolist() == [[0, 1, 1], [1, 0, 0]]
+    assert units.strata.tolist() == [0, 2, 3]
+    assert units.parts[2].tolist() == [0, 1, 0, 2, 1, 1, 0, 2, 0, 2, 0, 2]

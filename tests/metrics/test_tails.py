@@ -59,3 +59,19 @@ def test_the_tail_beyond_the_last_draw_is_normal():
     assert far[0] > far[1] > far[2] == pytest.approx(2e-6)
     # Without any spread there is no tail to speak of.
     assert interval(np.array([1.0]), [np.zeros((999, 1))]).p[0] == pytest.approx(0.002)
+
+
+def test_fewer_than_39_draws_say_nothing():
+    errors = np.random.default_rng(5).normal(0, 0.01, size=(39, 1))
+    few, enough = interval(np.array([0.9]), [errors[:38]]), interval(np.array([0.9]), [errors])
+    assert (few.low[0], few.high[0], few.p[0]) == (-1, 1, 1)
+    assert enough.low[0] > 0.8
+
+
+def test_no_p_is_below_the_least_and_the_interval_agrees():
+    errors = np.random.default_rng(6).normal(0, 0.01, size=(999, 3))
+    found = interval(np.array([0.5, -0.5, 0.5]), [errors], np.array([0.25, 0.25, 0.04]))
+    np.testing.assert_allclose(found.p, [0.25, 0.25, 0.04])
+    assert found.low[0] == 0 < found.high[0]
+    assert found.high[1] == 0 > found.low[1]
+    assert found.low[2] > 0.4

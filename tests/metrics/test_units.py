@@ -29,7 +29,7 @@ def test_units_of_clusters_have_the_margins_of_the_counts(rows_each):
     clusters = np.random.default_rng(1).permutation(y.size) // rows_each
     units = units_of_clusters(y, p, g, clusters, counts)
     assert_same_margins(units.margins(units.counts), counts)
-    pieces = {(cluster, group) for cluster, group in zip(clusters, g, strict=True) if group >= 0}
+    pieces = {(cluster, group, true) for cluster, group, true in zip(clusters, g, y, strict=True) if group >= 0}
     assert units.counts.sum() == len(pieces)
 
 
@@ -40,12 +40,12 @@ def test_clusters_of_one_row_are_rows():
     assert sorted(map(tuple, rows.parts)) == sorted(map(tuple, clusters.parts))
 
 
-def test_a_mixed_cluster_belongs_to_the_class_of_most_of_its_rows():
+def test_a_cluster_of_several_classes_is_cut_into_one_unit_for_each():
     y, p, g = np.array([2, 1, 2, 0]), np.array([0, 0, 0, 0]), np.zeros(4, dtype=np.int64)
     counts = count(y, p, g, num_groups=1, num_classes=3)
     units = units_of_clusters(y, p, g, np.array([7, 7, 7, 5]), counts)
-    np.testing.assert_array_equal(units.strata, [0, 1, 2])
-    np.testing.assert_array_equal(units.parts.reshape(2, 3, 3)[:, 1], [[1, 0, 0], [0, 1, 2]])
+    np.testing.assert_array_equal(units.strata, [0, 1, 2, 3])
+    np.testing.assert_array_equal(units.parts.reshape(3, 3, 3)[:, 1], [[1, 0, 0], [0, 1, 0], [0, 0, 2]])
 
 
 def test_kinds_of_clusters_are_those_of_a_dictionary():
@@ -57,9 +57,9 @@ def test_kinds_of_clusters_are_those_of_a_dictionary():
     members = {}
     for cluster, group, true, pred in zip(clusters.tolist(), g.tolist(), y.tolist(), p.tolist(), strict=True):
         if group >= 0:
-            members.setdefault((cluster, group), []).append((true, pred))
+            members.setdefault((cluster, group, true), []).append((true, pred))
     slow = {}
-    for (_, group), cells in members.items():
+    for (_, group, _), cells in members.items():
         support = tuple(sum(true == k for true, _ in cells) for k in range(3))
         hits = tuple(sum(true == pred == k for true, pred in cells) for k in range(3))
         predicted = tuple(sum(pred == k for _, pred in cells) for k in range(3))

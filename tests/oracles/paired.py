@@ -1,22 +1,20 @@
 """Two models resampled together, row by row or cluster by cluster, with loops."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from oracles.gaps import gap, scores
 
 
 def strata(rows, clusters):
-    """(group, class of most of its rows) -> units, each a list of (true, pred_a, pred_b, group)."""
+    """(group, class) -> units, each a list of (true, pred_a, pred_b, group)."""
     units = defaultdict(list)
     for at, row in enumerate(rows):
         if row[3] >= 0:
-            units[(at if clusters is None else clusters[at], row[3])].append(row)
+            units[(at if clusters is None else clusters[at], row[3], row[0])].append(row)
     found = defaultdict(list)
-    for unit in units.values():
-        counts = Counter(row[0] for row in unit)
-        most = min(k for k, n in counts.items() if n == max(counts.values()))
-        found[(unit[0][3], most)].append(unit)
+    for (_, group, true), unit in units.items():
+        found[(group, true)].append(unit)
     return found
 
 

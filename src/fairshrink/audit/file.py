@@ -16,6 +16,8 @@ from fairshrink.audit.terminal import show
 from fairshrink.errors import ConfigError
 from fairshrink.files import write_json
 
+_UNNAMED = "the probabilities are not used: they cannot be, as an audit without min_cell says in detail."
+
 
 @dataclass(frozen=True)
 class AuditRequest:
@@ -108,4 +110,6 @@ def audit_file(request: AuditRequest) -> Audit:
         n_boot=request.n_boot,
         seed=request.seed,
     )
-    return replace(found, notes=(*read.notes, *found.notes))
+    # The notes name rows and values; with min_cell these may be of hidden images.
+    notes = read.notes if request.min_cell is None else tuple(_UNNAMED for _ in read.notes)
+    return replace(found, notes=(*notes, *found.notes))

@@ -47,8 +47,13 @@ def finding(name: str, found: Found, convention: str) -> str:
         )
     return (
         f"{text}: within the {number(gap['null_high'])} that chance reaches on {images:,} images, which cannot show "
-        f"whether there is a gap (it may be up to {number(gap['high'])})"
+        f"whether there is a gap{_up_to(gap)}"
     )
+
+
+def _up_to(gap: Found) -> str:
+    """How large the gap may be; nothing where no image was treated differently, so that resampling sees no noise."""
+    return f" (it may be up to {number(gap['high'])})" if gap["high"] > 0 else ""
 
 
 def class_finding(name: str, found: Found) -> str:
@@ -70,11 +75,11 @@ def class_finding(name: str, found: Found) -> str:
         return f"{text} ({_interval(gap)}), above the {high} that chance reaches in any of {family} classes"
     if gap["value"] > gap["null_alone"]:
         return (
-            f"{text} (it may be up to {number(gap['high'])}), within the {high} that chance reaches in any of {family} "
+            f"{text}{_up_to(gap)}, within the {high} that chance reaches in any of {family} "
             f"classes, but above the {alone} for a class that was named beforehand"
         )
     return (
-        f"{text} (it may be up to {number(gap['high'])}), within what chance reaches: {high} in any of {family} classes, "
+        f"{text}{_up_to(gap)}, within what chance reaches: {high} in any of {family} classes, "
         f"{alone} for a class that was named beforehand"
     )
 

@@ -57,8 +57,8 @@ def of_model(margins: Float[np.ndarray, "2 3 *B G C"], model: int) -> Margins:
 def pair(rows: PairedRows, *, num_groups: int, num_classes: int) -> Pairs:
     """Count rows, or clusters, by joint kind.
 
-    As for a single model, a cluster with rows in several groups is cut into one unit per group, and a unit with rows of
-    several classes belongs to the class of most of its rows. Rows of unknown group are skipped.
+    As for a single model, a cluster with rows in several groups or of several classes is cut into one unit for each.
+    Rows of unknown group are skipped.
 
     Args:
         rows: What both models said.
@@ -73,9 +73,9 @@ def pair(rows: PairedRows, *, num_groups: int, num_classes: int) -> Pairs:
         kinds, group = list(found[:, None]), groups
     else:
         member = np.unique(rows.clusters[known], return_inverse=True)[1] * num_groups + groups
-        units, unit = np.unique(member, return_inverse=True)
+        units, unit = np.unique(member * size + rows.true[known], return_inverse=True)
         kinds, kind = kinds_of(unit, cells, units.size)
-        group = units % num_groups
+        group = units // size % num_groups
     parts = _parts(kinds, size)
     classes = parts[:, 0, 1].argmax(-1)
     order = np.argsort(classes, kind="stable")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 _TAIL = 0.025
 _LEAST_P = 1e-6  # nobody should believe a normal tail further out
+_FEWEST = 39  # draws; with fewer, none is beyond the 2.5 % of a tail
 _EXACT = 12  # decimals: what is equal stays equal, whatever order it was added up in
 
 
@@ -26,22 +27,32 @@ class _Side(NamedTuple):
     below: np.ndarray
 
 
-def interval(value: Float[np.ndarray, " S"], errors: list[Float[np.ndarray, "B S"]]) -> Interval:
+def interval(
+    value: Float[np.ndarray, " S"],
+    errors: list[Float[np.ndarray, "B S"]],
+    least_p: Float[np.ndarray, " S"] | None = None,
+) -> Interval:
     """Where the truth is, given how far estimates were from it in each of several ways to measure that.
 
     The interval reaches as far as any of them, and p is the largest. p is at most 0.05 exactly where the interval excludes
-    0, given 39 draws or more: the k-th largest of n errors, k = 0.025 (n + 1) rounded down, is the last that the value has
-    to exceed. With fewer draws the ends are the most extreme ones.
+    0: the k-th largest of n errors, k = 0.025 (n + 1) rounded down, is the last that the value has to exceed. With fewer
+    than 39 draws nothing can be said: -1 to 1, and p is 1.
 
     Args:
-        value: What was measured, (S,); NaN where undefined.
+        value: What was measured, (S,), in [-1, 1]; NaN where undefined.
         errors: Estimate minus truth in B draws, (B, S); NaN where a draw says nothing.
+        least_p: No p is below this, (S,), and the interval reaches 0 where this is above 0.05; None: 0.
     """
+    least_p = np.zeros(value.shape) if least_p is None else least_p
     value = np.round(value, _EXACT)
     sides = [_side(value, np.round(error, _EXACT)) for error in errors]
     low, high = np.min([side.low for side in sides], axis=0), np.max([side.high for side in sides], axis=0)
     above, below = np.max([side.above for side in sides], axis=0), np.max([side.below for side in sides], axis=0)
-    return Interval(low, high, np.minimum(1.0, 2 * np.minimum(above, below)))
+    p = np.minimum(1.0, np.maximum(2 * np.minimum(above, below), least_p))
+    unsure = least_p > 2 * _TAIL
+    low, high = np.where(unsure, np.minimum(low, 0.0), low), np.where(unsure, np.maximum(high, 0.0), high)
+    few = np.any([(~np.isnan(error)).sum(0) < _FEWEST for error in errors], axis=0) & ~np.isnan(p)
+    return Interval(np.where(few, -1.0, low), np.where(few, 1.0, high), np.where(few, 1.0, p))
 
 
 def mean_over_draws(draws: Float[np.ndarray, "B S"]) -> Float[np.ndarray, " S"]:
