@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,3 +203,12 @@ def test_a_folder_that_cannot_be_held_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(files.fcntl, "flock", broken)
     with pytest.raises(StoreError, match="cannot be locked: Input/output error"), files.alone_in(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["", ".", "folder"])
+def test_a_folder_is_not_written_over(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="is a folder, but a file is to be written: give the name of a file in it"):
+        files.write_text(Path(name), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -38,6 +38,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         StoreError: The system refused (disk full, no permission, ...); what was at `path` before is still there.
     """
     path = Path(path)
+    if not path.name or path.is_dir():
+        raise StoreError(f"'{path}' is a folder, but a file is to be written: give the name of a file in it.")
     temporary = path.with_name(f"{TEMPORARY}{uuid4().hex[:8]}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -231,3 +231,17 @@ def test_with_min_cell_no_note_names_a_row_or_a_value(frame, write):
     assert "probabilities are not used" in notes
     assert "row 6" not in notes
     assert "2.5" not in notes
+
+
+@pytest.mark.parametrize("output", ["json", "html"])
+def test_no_output_is_written_over_an_input(frame, write, output):
+    path = write(frame)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"'predictions.csv' would be overwritten: it is one of the files to audit"):
+        run(path, **{output: path})
+    assert path.read_bytes() == before
+
+
+def test_two_outputs_are_two_files(frame, write, tmp_path):
+    with pytest.raises(ConfigError, match="'same.x' would be overwritten: it is the other output as well"):
+        run(write(frame), json=tmp_path / "same.x", html=tmp_path / "same.x")

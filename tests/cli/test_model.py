@@ -141,4 +141,4 @@ def test_several_models_are_not_exported_as_one(command, tmp_path):
             shutil.copy(tmp_path / f"model{ending}", tmp_path / "stage" / f"fold-{fold}")
     status, _, err = command("export", "stage", "--onnx", "m.onnx")
     assert status == 2
-    assert "there are 2 models. Name one with --fold 0, say." in err
+    assert "has one model for each of 2 folds, and a file holds one. Name it:  --fold 0" in err

@@ -7,8 +7,8 @@ from fairshrink.errors import ConfigError
 from fairshrink.metrics import uncertainty as module
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.metrics.draws import draw_permuted
-from fairshrink.metrics.gaps import gaps, statistics, tpr_gaps
-from fairshrink.metrics.uncertainty import check_whole, interval, uncertainty
+from fairshrink.metrics.gaps import GAPS, gaps, statistics, tpr_gaps
+from fairshrink.metrics.uncertainty import check_whole, interval, uncertainty, unseen
 from fairshrink.metrics.units import units_of_clusters, units_of_rows
 from oracles import interval as oracle
 from oracles.floor import family_points, permuted_within, point
@@ -247,3 +247,32 @@ def test_a_setting_that_is_no_whole_number(value):
 
 def test_whole_numbers_of_any_kind_become_plain():
     assert type(check_whole("seed", np.int64(3), 0)) is int
+
+
+def test_cells_without_a_miss_say_what_they_cannot_exclude():
+    """Class 0 is all right in 6 and 11 images, class 1 all wrong in 20 and 20, class 2 mixed, class 3 in one group only."""
+    y = np.repeat([0, 1, 2, 3], [17, 40, 80, 5])
+    g = np.concatenate([np.repeat([0, 1], [6, 11]), np.repeat([0, 1], 20), np.arange(80) % 2, np.zeros(5, int)])
+    p = np.where(y == 1, 2, y)
+    p[57:137:3] = 0
+    counts = count(y, p, g, num_groups=2, num_classes=4)
+    units = units_of_rows(counts)
+    np.testing.assert_array_equal(units.units_by_class(), [6, 20, 40, 0])
+    np.testing.assert_allclose(unseen(units), [binom_upper(6), binom_upper(20), 0, 0])
+    found = uncertainty(units, n_boot=100)
+    np.testing.assert_allclose(found.high[len(GAPS) :][:2], [binom_upper(6), binom_upper(20)])
+    assert found.low[len(GAPS)] == found.value[len(GAPS)] == 0
+
+
+def test_a_model_that_is_always_right_may_still_have_a_gap():
+    y, g = np.repeat([0, 1], 40), np.arange(80) % 2
+    found = uncertainty(units_of_rows(count(y, y, g, num_groups=2, num_classes=2)), n_boot=100)
+    assert found.high[GAPS.index("eopp1")] == pytest.approx(binom_upper(20))
+
+
+def binom_upper(n):
+    """The rate at which n images show no miss in 2.5 % of cases, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        low, high = ((low + high) / 2, high) if (1 - (low + high) / 2) ** n > 0.025 else (low, (low + high) / 2)
+    return low

@@ -68,7 +68,7 @@ def compare(  # noqa: PLR0913  # Each is a choice of its own, and all but four a
 
     Returns:
         Changes are B - A: below 0 for a gap that narrows. `p_holm` is adjusted over all scores, all gaps, or all single
-        classes of this comparison; `fairshrink.audit.adjust` does so over several.
+        classes of this comparison; `adjust` (from fairshrink.audit import adjust) does so over several.
 
     Raises:
         DataError: Lengths differ, nothing there, missing labels, one group only, a class out of range.

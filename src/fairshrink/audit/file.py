@@ -31,6 +31,7 @@ class AuditRequest:
         n_boot: Draws for each floor and interval.
         seed: Of the draws.
         json: Where to write the audit as JSON.
+        html: Where `write_page` writes; checked against the other files.
         fail_if: Conditions that make the exit status 1.
         against: Other models' files on the same rows; the audited file is the baseline.
         id_column: Names the rows of these files; None: found by itself.
@@ -43,6 +44,7 @@ class AuditRequest:
     n_boot: int = 1000
     seed: int = 0
     json: Path | None = None
+    html: Path | None = None
     fail_if: Sequence[str] = ()
     against: Sequence[Path] = ()
     id_column: str | None = None
@@ -69,6 +71,7 @@ def run_audit_command(
     rules = [parse_rule(text) for text in request.fail_if]
     if request.against and request.min_cell is not None:
         raise ConfigError("--against cannot be used with --min-cell: a comparison would give away the hidden cells.")
+    _check_outputs(request)
     found = audit_file(request)
     show(found, console)
     comparisons = _compare(request, console)
@@ -89,6 +92,16 @@ def _compare(request: AuditRequest, console: Console) -> list[dict[str, Any]]:
     how = {"convention": request.convention, "n_boot": request.n_boot, "seed": request.seed}
     asked = AgainstRequest(request.predictions, request.against, request.columns, request.id_column, **how)
     return run_against(asked, console)
+
+
+def _check_outputs(request: AuditRequest) -> None:
+    """No file that is read is written, and none is written twice."""
+    inputs = {path.resolve() for path in (request.predictions, *request.against)}
+    outputs = [path.resolve() for path in (request.json, request.html) if path is not None]
+    for at, path in enumerate(outputs):
+        if path in inputs or path in outputs[:at]:
+            used = "one of the files to audit" if path in inputs else "the other output"
+            raise ConfigError(f"'{path.name}' would be overwritten: it is {used} as well. Give another name.")
 
 
 def audit_file(request: AuditRequest) -> Audit:

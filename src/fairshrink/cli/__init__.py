@@ -1,6 +1,7 @@
 """The commands. Exit status: 0 done, 1 only for a --fail-if that holds, 2 for errors, 130 for Ctrl-C, 143 for SIGTERM."""
 
 import sys
+import traceback
 from collections.abc import Callable
 
 import typer
@@ -42,4 +43,8 @@ def main() -> None:
         app()
     except FairshrinkError as error:
         errors.print(plain(f"{type(error).__name__}: {error}"), soft_wrap=True)
+        sys.exit(2)
+    except Exception:
+        # A fault of ours; Python's own status 1 would say that a --fail-if holds.
+        traceback.print_exc()
         sys.exit(2)

@@ -64,6 +64,7 @@ def audit(
         n_boot=n_boot,
         seed=seed,
         json=json,
+        html=html,
         fail_if=fail_if or (),
         against=against or (),
         id_column=id,

@@ -76,10 +76,17 @@ def export(
     fold: Annotated[int | None, typer.Option(help="Which fold of a run with several.")] = None,
 ) -> None:
     """Write a model as ONNX: pixels in, probabilities out, the classes' names inside; compared with PyTorch first."""
+    if onnx.suffix.lower() != ".onnx":
+        raise ConfigError(f"--onnx is '{onnx}': a name that ends in .onnx was expected, such as model.onnx.")
+    if model.suffix.lower() == ".onnx":
+        raise ConfigError(f"'{model}' is exported already. Give the run folder or model.safetensors that it came from.")
     chosen = find_models(model, stage, fold)
     file, *others = chosen.files
     if others:
-        raise ConfigError(f"{chosen.said}: there are {len(chosen.files)} models. Name one with --fold 0, say.")
+        raise ConfigError(
+            f"'{model}' has one model for each of {len(chosen.files)} folds, and a file holds one. Name it:  --fold 0.  "
+            "It is tested on its own fold only; what was audited is all of them."
+        )
     console = Console()
     with console.status("exporting"):
         done = export_onnx(file, onnx)

@@ -14,7 +14,7 @@ from fairshrink.errors import DataError
 MAX_PIXELS = 89_478_485  # Pillow's own limit, which it only warns of up to twice this
 FORMATS = ("JPEG", "PNG")
 SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error)
 
 # First bytes; only to say what a refused file is. Pillow's readers of these formats are never called.
 _BEGINNINGS = (
@@ -121,6 +121,8 @@ def _upright(data: bytes, at_least: int | None = None) -> Image.Image:
         found = name_format(data)
         what = "it is damaged from the start" if found in (*FORMATS, "unknown") else f"its content is {found}"
         raise DataError(f"not a JPEG or PNG image ({what}). Convert it, whatever its name ends in.") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"its pixels are more than {MAX_PIXELS:,}. Make it smaller.") from error
     except _BROKEN as error:
         raise DataError(f"the image is damaged ({error}). Fetch or save it again.") from error
 

@@ -79,6 +79,11 @@ def uncertainty(units: Units, *, convention: str = "strict", n_boot: int = 1000,
     low, high = interval(
         (value, square), (as_is, _mean(squares)), _errors(draws, _SHRUNKEN, shrunken_rates(units), statistics)
     )
+    classes = np.fmax(high[len(GAPS) :], unseen(units))
+    high = np.concatenate([high[: len(GAPS)], classes])
+    eopp1 = GAPS.index("eopp1")
+    if value[eopp1] == 0:  # every class is like that, or no gap was seen in any
+        high[eopp1] = max(high[eopp1], float(np.mean(classes[~np.isnan(value[len(GAPS) :])])))
     null_alone = null_point(null)
     null_high = np.append(null_alone[: len(GAPS)], family_point(null[:, len(GAPS) :], value[len(GAPS) :]))
     blank = np.where(np.isnan(value), np.nan, 0.0)
@@ -118,6 +123,18 @@ def interval(
     upper = _WIDEN * (_quantile(errors, _TAILS[1]) - bias)
     below, above = (_WIDEN * (_quantile(shrunken, tail) - shrunken_bias) + shrunken_bias for tail in _TAILS)
     return np.clip(value - above, 0.0, 1.0), np.clip(np.fmax(value - below, centre + upper), 0.0, 1.0)
+
+
+def unseen(units: Units) -> Float[np.ndarray, " C"]:
+    """What a class's gap may be although every unit of every group was right, or every one wrong, (C,); else 0.
+
+    Resampling sees no noise there. n units without a miss exclude, one-sided at 2.5 %, rates of misses above
+    1 - 0.025^(1/n) (Clopper and Pearson 1934); the smallest group decides.
+    """
+    parts = units.margins(units.counts)
+    units_each = units.units_by_class()
+    alike = (np.where(parts.support > 0, parts.hits, 0.0) == 0).all(0) | (parts.hits == parts.support).all(0)
+    return np.where(alike & (units_each > 0), 1 - (1 - _TAILS[1]) ** (1 / np.maximum(units_each, 1)), 0.0)
 
 
 def check_whole(name: str, value: object, least: int) -> int:

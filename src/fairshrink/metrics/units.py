@@ -28,6 +28,13 @@ class Units:
     strata: Int[np.ndarray, " bounds"]
     parts: Float[np.ndarray, "T parts"]
 
+    def units_by_class(self) -> Float[np.ndarray, " C"]:
+        """Units of each class in the smallest group that has any, (C,); 0 where fewer than two groups have some."""
+        width = self.parts.shape[1] // 3
+        held = self.counts @ (self.parts[:, width : 2 * width] > 0)
+        smallest = np.where(held > 0, held, np.inf).min(0, initial=np.inf)
+        return np.where((held > 0).sum(0) >= 2, smallest, 0.0)
+
     def margins(self, drawn: Num[np.ndarray, "*B G T"]) -> Margins:
         """Margins, (..., G, C), of so many units of each kind."""
         # Products of whole numbers below 2**53 are exact in float64, and matrix products are fast only there.
