@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 import typer
@@ -8,12 +9,23 @@ import typer
 from fairshrink.cli.stopping import NOTHING, Terminated, kept, stoppable
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """As in a terminal: a shell's background jobs are started with SIGINT ignored, and would wait for ever."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def waits(number: int, words: str | None = None):
     """A command that gets a signal while it works."""
 
     def work() -> None:
         os.kill(os.getpid(), number)
-        signal.pause()
+        time.sleep(20)  # not for ever: a signal that nobody hears is a failure, not a wait
 
     def command() -> None:
         if words is None:
