@@ -17,6 +17,7 @@ from fairshrink.metrics.counts import Margins
 from fairshrink.metrics.draws import draw_permuted, draw_within, kind_rates, resampled_sizes, shrunken_rates
 from fairshrink.metrics.floor import family_point, null_point
 from fairshrink.metrics.gaps import GAPS, check_convention, moments, statistics
+from fairshrink.metrics.tails import mean_over_draws
 from fairshrink.metrics.units import Units
 
 _CELLS_AT_ONCE = 4_000_000  # bounds memory; the draws do not depend on what is computed beside them, but on this
@@ -77,7 +78,7 @@ def uncertainty(units: Units, *, convention: str = "strict", n_boot: int = 1000,
     null = _resample(draws, _NULL, lambda rng, n: draw_permuted(units, rng, n), statistics)
     as_is, squares = np.moveaxis(_errors(draws, _AS_IS, kind_rates(units), moments), 1, 0)
     low, high = interval(
-        (value, square), (as_is, _mean(squares)), _errors(draws, _SHRUNKEN, shrunken_rates(units), statistics)
+        (value, square), (as_is, mean_over_draws(squares)), _errors(draws, _SHRUNKEN, shrunken_rates(units), statistics)
     )
     classes = np.fmax(high[len(GAPS) :], unseen(units))
     high = np.concatenate([high[: len(GAPS)], classes])
@@ -91,7 +92,7 @@ def uncertainty(units: Units, *, convention: str = "strict", n_boot: int = 1000,
         value=value,
         low=blank + np.where(value > null_high, low, 0.0),
         high=blank + high,
-        null_mean=blank + _mean(null),
+        null_mean=blank + mean_over_draws(null),
         null_high=blank + null_high,
         null_alone=blank + null_alone,
     )
@@ -117,7 +118,7 @@ def interval(
     """
     value, square = measured
     errors, square_bias = as_is
-    bias, shrunken_bias = _mean(errors), _mean(shrunken)
+    bias, shrunken_bias = mean_over_draws(errors), mean_over_draws(shrunken)
     root = np.sqrt(np.maximum(square - square_bias, 0.0))
     centre = np.fmax(value - bias, np.fmin(value, root))
     upper = _WIDEN * (_quantile(errors, _TAILS[1]) - bias)
@@ -133,7 +134,7 @@ def unseen(units: Units) -> Float[np.ndarray, " C"]:
     """
     parts = units.margins(units.counts)
     units_each = units.units_by_class()
-    alike = (np.where(parts.support > 0, parts.hits, 0.0) == 0).all(0) | (parts.hits == parts.support).all(0)
+    alike = (parts.hits == 0).all(0) | (parts.hits == parts.support).all(0)
     return np.where(alike & (units_each > 0), 1 - (1 - _TAILS[1]) ** (1 / np.maximum(units_each, 1)), 0.0)
 
 
@@ -169,11 +170,6 @@ def _errors(at: _Draws, purpose: int, rates: np.ndarray, statistic: Statistic) -
     """How far the statistic of samples with these rates of kinds is from that of the rates themselves."""
     truth = statistic(at.units.margins(rates * resampled_sizes(at.units)), at.convention)
     return _resample(at, purpose, lambda rng, n: draw_within(at.units, rates, rng, n), statistic) - truth
-
-
-def _mean(draws: np.ndarray) -> np.ndarray:
-    there = ~np.isnan(draws)
-    return np.where(there, draws, 0.0).sum(0) / np.maximum(there.sum(0), 1)
 
 
 def _quantile(draws: np.ndarray, at: float) -> np.ndarray:
