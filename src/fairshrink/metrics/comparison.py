@@ -20,7 +20,7 @@ from fairshrink.metrics.counts import Margins
 from fairshrink.metrics.draws import draw_within, kind_rates, resampled_sizes
 from fairshrink.metrics.gaps import GAPS, check_convention, statistics
 from fairshrink.metrics.pairs import Pairs, of_model
-from fairshrink.metrics.rates import divide, fpr_of, tpr_of
+from fairshrink.metrics.rates import accuracy_of, divide, f1_of, fpr_of, lowest, macro, precision_of, recall_of, tpr_of
 from fairshrink.metrics.tails import interval, mean_over_draws
 from fairshrink.metrics.uncertainty import check_whole
 
@@ -84,18 +84,10 @@ def changes(pairs: Pairs, *, convention: str = "strict", n_boot: int = 1000, see
 
 def scores_of(parts: Margins) -> Float[np.ndarray, "*B S"]:
     """Each group's `SCORES`, group after group, then the mean F1 over groups and the lowest accuracy of a group."""
-    there = parts.support > 0
-    accuracy = divide(parts.hits.sum(-1), parts.support.sum(-1))
-    f1 = _macro(divide(2 * parts.hits, parts.support + parts.predicted), there)
-    precision = _macro(divide(parts.hits, np.maximum(parts.predicted, 1)), there)
-    by_group = np.stack([accuracy, precision, _macro(tpr_of(parts), there), f1], axis=-1)
-    lowest = np.where(np.isnan(accuracy), np.inf, accuracy).min(-1)
-    of_all = [_macro(f1, ~np.isnan(f1)), np.where(np.isinf(lowest), np.nan, lowest)]
-    return np.concatenate([by_group.reshape(*by_group.shape[:-2], -1), np.stack(of_all, axis=-1)], axis=-1)
-
-
-def _macro(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    return divide(np.asarray(np.where(there, values, 0.0).sum(-1)), np.asarray(there.sum(-1)))
+    accuracy, f1 = accuracy_of(parts), f1_of(parts)
+    by_group = np.stack([accuracy, precision_of(parts), recall_of(parts), f1], axis=-1)
+    of_all = np.stack([macro(f1, ~np.isnan(f1)), lowest(accuracy)], axis=-1)
+    return np.concatenate([by_group.reshape(*by_group.shape[:-2], -1), of_all], axis=-1)
 
 
 def _draw(pairs: Pairs, n_boot: int, seed: int) -> Float[np.ndarray, "2 3 B G C"]:
@@ -176,8 +168,8 @@ def _units_behind_scores(pairs: Pairs, values: tuple[np.ndarray, np.ndarray]) ->
     """The same for the scores: in the group; for the lowest accuracy, in the groups that have it in A or B."""
     by_group = (pairs.units.counts * _apart(pairs)[0]).sum(-1).astype(np.float64)
     accuracy = np.stack([value[: -len(_OF_ALL)].reshape(-1, len(SCORES))[:, 0] for value in values])
-    lowest = np.argmin(np.where(np.isnan(accuracy), np.inf, accuracy), axis=-1)
-    return np.concatenate([np.repeat(by_group, len(SCORES)), [by_group.sum(), by_group[lowest].min()]])
+    worst = np.argmin(np.where(np.isnan(accuracy), np.inf, accuracy), axis=-1)
+    return np.concatenate([np.repeat(by_group, len(SCORES)), [by_group.sum(), by_group[worst].min()]])
 
 
 def _apart(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:

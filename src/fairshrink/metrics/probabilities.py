@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from fairshrink.metrics import rates
 from fairshrink.metrics.floor import null_point
 from fairshrink.metrics.rates import divide
 
@@ -76,8 +77,7 @@ def auc_by_class(
 
 def macro(values: Float[np.ndarray, "G C"]) -> Float[np.ndarray, " G"]:
     """Mean over the classes that have a value; NaN for a group without any."""
-    there = ~np.isnan(values)
-    return divide(np.where(there, values, 0.0).sum(1), there.sum(1))
+    return rates.macro(values, ~np.isnan(values))
 
 
 def reliability(

@@ -44,36 +44,55 @@ def fpr_of(parts: Margins) -> np.ndarray:
 
 def accuracy(counts: Integer[np.ndarray, "*B G C C"]) -> Float[np.ndarray, "*B G"]:
     """Part of each group's samples that is right; NaN for an empty group."""
-    parts = margins(counts)
-    return divide(parts.hits.sum(-1), parts.support.sum(-1))
+    return accuracy_of(margins(counts))
 
 
 def precision(counts: Integer[np.ndarray, "*B G C C"]) -> Float[np.ndarray, "*B G"]:
     """Macro precision over the classes that the group has; 0 for a class that is there but never predicted."""
-    parts = margins(counts)
-    return _macro(divide(parts.hits, np.maximum(parts.predicted, 1)), parts.support)
+    return precision_of(margins(counts))
 
 
 def recall(counts: Integer[np.ndarray, "*B G C C"]) -> Float[np.ndarray, "*B G"]:
     """Macro recall (balanced accuracy) over the classes that the group has."""
-    parts = margins(counts)
-    return _macro(tpr_of(parts), parts.support)
+    return recall_of(margins(counts))
 
 
 def f1(counts: Integer[np.ndarray, "*B G C C"]) -> Float[np.ndarray, "*B G"]:
     """Macro F1 over the classes that the group has."""
-    parts = margins(counts)
-    return _macro(divide(2 * parts.hits, parts.support + parts.predicted), parts.support)
+    return f1_of(margins(counts))
 
 
 def worst_group_accuracy(counts: Integer[np.ndarray, "*B G C C"]) -> Float[np.ndarray, "*B"]:
     """The lowest accuracy over the groups that have samples; NaN when none has."""
-    values = accuracy(counts)
-    lowest = np.where(np.isnan(values), np.inf, values).min(-1)
-    return np.where(np.isinf(lowest), np.nan, lowest)
+    return lowest(accuracy(counts))
 
 
-def _macro(per_class: np.ndarray, support: np.ndarray) -> np.ndarray:
-    # A class that the group lacks says nothing about how the group fares, in either convention.
-    there = support > 0
-    return divide(np.where(there, per_class, 0.0).sum(-1), there.sum(-1))
+def accuracy_of(parts: Margins) -> np.ndarray:
+    """`accuracy` from margins that are already there."""
+    return divide(parts.hits.sum(-1), parts.support.sum(-1))
+
+
+def precision_of(parts: Margins) -> np.ndarray:
+    """`precision` from margins that are already there."""
+    return macro(divide(parts.hits, np.maximum(parts.predicted, 1)), parts.support > 0)
+
+
+def recall_of(parts: Margins) -> np.ndarray:
+    """`recall` from margins that are already there."""
+    return macro(tpr_of(parts), parts.support > 0)
+
+
+def f1_of(parts: Margins) -> np.ndarray:
+    """`f1` from margins that are already there."""
+    return macro(divide(2 * parts.hits, parts.support + parts.predicted), parts.support > 0)
+
+
+def lowest(values: Float[np.ndarray, "*B G"]) -> Float[np.ndarray, "*B"]:
+    """The smallest value over the groups that have one; NaN when none has."""
+    found = np.where(np.isnan(values), np.inf, values).min(-1)
+    return np.where(np.isinf(found), np.nan, found)
+
+
+def macro(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is there; a class that a group lacks says nothing, in either convention."""
+    return divide(np.asarray(np.where(there, values, 0.0).sum(-1)), np.asarray(there.sum(-1)))
