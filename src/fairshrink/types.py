@@ -21,13 +21,18 @@ class GroupBatch:
     g: Tensor
 
 
-Batches = Iterable[GroupBatch]
+Batches = Iterable[GroupBatch | tuple[Tensor, Tensor, Tensor] | list[Tensor]]
+"""Batches as (x, y, g): GroupBatches, or what a DataLoader makes of a data set whose items are an input, a class and a group."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Three sets of batches; each can be iterated again (a list, a loader). Scoring uses train, choices use val."""
+    """Three sets of batches; each can be iterated again (a list, a loader). Scoring uses train, choices use val.
+
+    Scores are sums over samples: give the training images in a fixed order and as they are, without shuffling or
+    augmentation. Nothing that shrinks a model reads test.
+    """
 
     train: Batches
     val: Batches
-    test: Batches
+    test: Batches = ()

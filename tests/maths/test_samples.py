@@ -39,7 +39,8 @@ class Loader:
 
 
 def test_something_else_than_a_batch_is_named():
-    with pytest.raises(DataError, match=r"batch 1 is a tuple, but a GroupBatch\(x, y, g\) is expected"):
+    message = r"batch 1 is a tuple of 3 parts \(int, int, int\), but a GroupBatch\(x, y, g\) is expected"
+    with pytest.raises(DataError, match=message):
         list(samples_of(Loader(), num_groups=2, like=LIKE))
 
 

@@ -39,10 +39,10 @@ def test_matrix_squares_equal_every_samples_gradient(sizes, pairs, piece, place)
         patch.setattr(squares, "pairs_are_cheaper", lambda *_: pairs)
         patch.setattr(squares, "_SPOTS", {"cpu": piece})
         patch.setattr(squares, "_GRADIENTS", {"cpu": piece})
-        sums = matrix_squares(patches, bounds, columns[0], 2)
+        sums = matrix_squares(patches, bounds, columns[0], 2, totals)
         for rows in columns:
             sums.add_(rows)
-        sums.into_(totals)
+        sums.close_()
     assert_close(totals - 1, slow(patches, columns, bounds), rtol=1e-9, atol=1e-12)
 
 
@@ -50,14 +50,14 @@ def test_matrix_squares_equal_every_samples_gradient(sizes, pairs, piece, place)
 def test_vector_squares_equal_every_samples_gradient(scaled):
     columns = [torch.randn(5, 3, 4) for _ in range(2)]
     features = torch.randn(5, 3, 4) if scaled else None
-    sums = vector_squares(features, (0, 2, 5), columns[0])
+    totals = torch.zeros(2, 2, 2)
+    sums = vector_squares(features, (0, 2, 5), columns[0], totals)
     for rows in columns:
         sums.add_(rows)
-    totals = torch.zeros(2, 2, 2, dtype=torch.float64)
-    sums.into_(totals)
+    sums.close_()
     each = sum(((rows if features is None else rows * features).sum(1) ** 2 for rows in columns), torch.zeros(5, 4))
     expected = torch.stack([each[:2].sum(0), each[2:].sum(0)])
-    assert_close(totals.flatten(1).float(), expected)
+    assert_close(totals.flatten(1), expected)
 
 
 def test_pairs_win_at_few_positions_and_many_columns():

@@ -66,9 +66,9 @@ def threshold(weights: Float64[Tensor, "M"], budget: int | float) -> float:
 
 def draws(seed: int, samples: Int[Tensor, "N"], columns: int) -> Float64[Tensor, "columns N"]:
     """Uniform numbers in [0, 1), each a function of (seed, sample, column) alone."""
-    key = _mix(torch.tensor(seed) + _GOLDEN)
-    key = _mix(key + samples * _GOLDEN)
-    key = _mix(key[None, :] + (torch.arange(columns)[:, None] + 1) * _GOLDEN)
+    key = mix(torch.tensor(seed) + _GOLDEN)
+    key = mix(key + samples * _GOLDEN)
+    key = mix(key[None, :] + (torch.arange(columns)[:, None] + 1) * _GOLDEN)
     return _shift(key, 11).double() * 2.0**-53
 
 
@@ -78,7 +78,8 @@ _FIRST = 0xBF58476D1CE4E5B9 - 2**64
 _SECOND = 0x94D049BB133111EB - 2**64
 
 
-def _mix(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
+def mix(key: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
+    """Scrambles 64 bits: close numbers in, unrelated numbers out."""
     key = (key ^ _shift(key, 30)) * _FIRST
     key = (key ^ _shift(key, 27)) * _SECOND
     return key ^ _shift(key, 31)

@@ -10,6 +10,9 @@ from fairshrink.errors import ModelError
 
 Outputs = Tensor | tuple[Tensor, ...]
 
+# Columns of the softmax's factor that are rotated to eigenvectors.
+_ROTATED = 16
+
 
 class Factor(NamedTuple):
     """The Hessian of each sample's loss in the outputs, as a sum of outer products of columns.
@@ -26,7 +29,12 @@ class Factor(NamedTuple):
 
 
 def softmax_factor(outputs: Outputs) -> Factor:
-    """The Hessian of the cross-entropy in the logits, diag(p) - p p^T, as C - 1 eigen-columns, the heaviest first.
+    """The Hessian of the cross-entropy in the logits, diag(p) - p p^T, as C - 1 columns, the heaviest first.
+
+    The first columns are to hold as much of the weight as they can, so that the rest may be left out at random. Eigenvectors
+    hold the most, but an eigendecomposition of all C classes costs about as much as a backward pass of a small network. So
+    the classes are taken in descending order of p, and only the first columns of the triangular factor are rotated to their
+    eigenvectors; with at most 17 classes these are all of them.
 
     Computed in float64, without differences: every row of the factor keeps its relative accuracy however saturated the
     logits are, also where 1 - p rounds to zero.
@@ -35,20 +43,23 @@ def softmax_factor(outputs: Outputs) -> Factor:
         outputs: Logits, (N, C), finite.
 
     Returns:
-        Columns (C - 1, N, C) in the dtype of the logits, and their weights (C - 1, N), descending. The weights are the
-        eigenvalues.
+        Columns (C - 1, N, C) in the dtype of the logits, and their weights (C - 1, N).
 
     Raises:
         ModelError: The outputs are not one tensor (N, C) with at least two classes.
 
-    Source: Tanabe & Sagae 1992 (the closed-form Cholesky factor of a multinomial covariance), rotated to its eigenvectors.
+    Source: Tanabe & Sagae 1992 (the closed-form Cholesky factor of a multinomial covariance).
     """
     logits = one_logits(outputs)
-    triangle = _triangle(logits.detach().double().softmax(-1))
-    # Any rotation of the columns gives the same Hessian; this one concentrates the weight in the first columns.
-    _, rotation = torch.linalg.eigh(triangle.mT @ triangle)
-    columns = (triangle @ rotation.flip(-1)).permute(2, 0, 1)
-    return Factor(columns.to(logits.dtype), columns.square().sum(-1))
+    p, classes = logits.detach().double().softmax(-1).sort(dim=-1, descending=True, stable=True)
+    factor = _triangle(p)
+    first = factor[..., :_ROTATED]
+    # Any rotation of the columns gives the same Hessian; this one concentrates the weight.
+    _, rotation = torch.linalg.eigh(first.mT @ first)
+    factor[..., :_ROTATED] = first @ rotation.flip(-1)
+    weights = factor.square().sum(1).T
+    columns = torch.empty_like(factor).scatter_(1, classes.unsqueeze(2).expand_as(factor), factor)
+    return Factor(columns.permute(2, 0, 1).to(logits.dtype), weights)
 
 
 def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:

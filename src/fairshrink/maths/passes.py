@@ -1,10 +1,13 @@
 """One chunk of samples through the model: forward once, backward once for each column, squares summed on the way."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
 
 from fairshrink.errors import ModelError
 from fairshrink.maths.columns import packed
@@ -13,10 +16,13 @@ from fairshrink.maths.squares import Bounds, Squares, matrix_squares, numbers_he
 from fairshrink.maths.taps import Tap, forward, gradients
 from fairshrink.maths.targets import Layer
 from fairshrink.maths.tasks import Task
+from fairshrink.maths.windows import Part
 
-# Numbers that a chunk of samples may hold for the sums, next to the model's own activations: 256 MB in float32.
-_HELD = {"cpu": 2**26}
+# Numbers that a chunk of samples may hold, activations and sums: 512 MB in float32 on the CPU, 2 GB elsewhere.
+_HELD = {"cpu": 2**27}
 _HELD_ELSEWHERE = 2**29
+# Numbers of a factor that are worked on at once where only its weights are wanted.
+_FACTOR = 2**22
 
 
 @dataclass(frozen=True)
@@ -29,42 +35,81 @@ class Pass:
     task: Task
     held: dict[tuple[torch.Size, bool], int] = field(default_factory=dict)
 
+    @property
+    def names(self) -> list[str]:
+        """The parameters that are measured."""
+        return [name for layer in self.layers for name in layer.params.values()]
 
-def add_(
-    work: Pass, totals: dict[str, Tensor], samples: tuple[Tensor, Tensor], scale: Float64[Tensor, "J N"] | None
-) -> None:
+
+def add_(work: Pass, totals: dict[str, Tensor], part: Part, scale: Float64[Tensor, "J N"] | None) -> None:
     """Adds a chunk of samples to the totals: one forward pass, then one backward pass for each column."""
-    x, g = samples
-    order = g.argsort(stable=True)
-    sizes = torch.bincount(g, minlength=len(next(iter(totals.values()))))
-    bounds = (0, *sizes.cumsum(0).tolist())
-    outputs, taps = forward(work.model, work.layers, work.tensors, x[order])
+    groups = len(next(iter(totals.values())))
+    order = part.g.argsort(stable=True)
+    bounds = (0, *torch.bincount(part.g, minlength=groups).cumsum(0).tolist())
+    outputs, taps = forward(work.model, work.layers, work.tensors, part.x[order.to(part.x.device)])
     factor = factor_of(work, outputs)
     if scale is not None:
-        factor = packed(factor, scale[:, order])
+        factor = packed(factor, scale[:, order].to(factor.weights.device))
     used = (factor.weights > 0).any(1).nonzero().flatten().tolist()  # all others are exactly zero
     sums: dict[str, Squares] = {}
     for column in used:
         found = gradients(outputs, taps, _column(factor, column), keep=column != used[-1])
         for layer in work.layers:
-            rows = layer.kind.rows(layer.module, found[layer.name])
+            rows = layer.kind.rows(layer.module, found.pop(layer.name))
             if column == used[0]:
-                sums |= _sums_of(layer, taps[layer.name], bounds, rows, len(used))
+                sums |= _sums_of(layer, taps[layer.name], (bounds, len(used)), rows, totals)
             for name in layer.params.values():
                 sums[name].add_(rows)
-    for name, squares in sums.items():
-        squares.into_(totals[name])
+    for squares in sums.values():
+        squares.close_()
 
 
-def _sums_of(layer: Layer, tap: Tap, bounds: Bounds, rows: Float[Tensor, "N L F"], columns: int) -> dict[str, Squares]:
-    """Empty sums for the parameters of a layer."""
-    sums = {}
+def weights_of(work: Pass, x: Shaped[Tensor, "N *input"]) -> Float64[Tensor, "J N"]:
+    """The weight of every column of every sample, by a forward pass alone."""
+    plain = {name: tensor.detach() for name, tensor in work.tensors.items()}
+    with torch.no_grad():
+        return _weights(work, functional_call(work.model, plain, (x,)))
+
+
+def add_gradient_(work: Pass, totals: dict[str, Tensor], part: Part) -> Float64[Tensor, "J N"]:
+    """Adds, for each group, the gradient of the summed loss of its samples, in pieces that fit into memory.
+
+    Returns:
+        The weight of every column of every sample, as `weights_of`, from the same forward passes.
+    """
+    weights: list[Tensor] = []
+    order = part.g.argsort(stable=True)
+    tensors = [work.tensors[name] for name in totals]
+    for rows in _runs(part.g[order], chunk_size(work, part.x)):
+        few = part.at(order[rows])
+        outputs = functional_call(work.model, work.tensors, (few.x,))
+        weights.append(_weights(work, outputs))
+        loss = work.task.loss(outputs, few.y) * len(few.x)
+        for total, found in zip(totals.values(), torch.autograd.grad(loss, tensors), strict=True):
+            total[int(few.g[0])] += found
+    return torch.cat(weights, 1)[:, order.argsort().to(part.x.device)]
+
+
+def _runs(g: Int[Tensor, "N"], size: int) -> Iterator[slice]:
+    """Sorted groups in runs of one group each, at most `size` long."""
+    start = 0
+    for count in g.unique_consecutive(return_counts=True)[1].tolist():
+        yield from (slice(low, min(low + size, start + count)) for low in range(start, start + count, size))
+        start += count
+
+
+def _sums_of(
+    layer: Layer, tap: Tap, cost: tuple[Bounds, int], rows: Float[Tensor, "N L F"], totals: dict[str, Tensor]
+) -> dict[str, Squares]:
+    """The sums for the parameters of a layer."""
+    bounds, columns = cost
+    sums: dict[str, Squares] = {}
     for local, name in layer.params.items():
         features = None if local == "bias" else layer.kind.features(layer.module, tap.x)
         if features is not None and layer.kind.matrix:
-            sums[name] = matrix_squares(features, bounds, rows, columns)
+            sums[name] = matrix_squares(features, bounds, rows, columns, totals[name])
         else:
-            sums[name] = vector_squares(features, bounds, rows)
+            sums[name] = vector_squares(features, bounds, rows, totals[name])
     return sums
 
 
@@ -77,6 +122,23 @@ def factor_of(work: Pass, outputs: Outputs) -> Factor:
             "  Look for NaN in its weights and running statistics, or for a diverged training."
         )
     return work.task.factor(outputs)
+
+
+def _weights(work: Pass, outputs: Outputs) -> Float64[Tensor, "J N"]:
+    """A few samples at a time: a factor holds C^2 numbers for each."""
+    if not isinstance(outputs, Tensor | tuple) or not all(isinstance(out, Tensor) for out in as_tuple(outputs)):
+        return factor_of(work, outputs).weights  # which refuses them
+    parts = [out.detach() for out in as_tuple(outputs)]
+    step = max(1, _FACTOR // _factor_numbers(parts))
+    slices = (tuple(piece) for piece in zip(*(part.split(step) for part in parts), strict=True))
+    few = (piece if isinstance(outputs, tuple) else piece[0] for piece in slices)
+    return torch.cat([factor_of(work, piece).weights for piece in few], 1)
+
+
+def _factor_numbers(parts: list[Tensor]) -> int:
+    """What the factor of one sample holds, about: as many columns as outputs, a few copies of each in float64."""
+    each = sum(part[0].numel() for part in parts if len(part))
+    return max(1, 6 * each**2)
 
 
 def _column(factor: Factor, column: int) -> Tensor | tuple[Tensor, ...]:
@@ -93,20 +155,30 @@ def chunk_size(work: Pass, x: Shaped[Tensor, "N *input"]) -> int:
 
 def _tried(work: Pass, x: Shaped[Tensor, "N *input"]) -> int:
     """Numbers held for each sample. One sample's outputs alone are sent back: no other sample may feel it."""
-    outputs, taps = forward(work.model, work.layers, work.tensors, x)
+    saved: dict[int, int] = {}
+    known = {tensor.untyped_storage().data_ptr() for tensor in work.tensors.values()}
+
+    def note(tensor: Tensor) -> Tensor:
+        if (place := tensor.untyped_storage().data_ptr()) not in known:
+            saved[place] = max(saved.get(place, 0), tensor.numel())
+        return tensor.detach()
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        outputs, taps = forward(work.model, work.layers, work.tensors, x)
     factor = factor_of(work, outputs)
     probes = tuple(_only_first(part[0]) for part in as_tuple(factor.columns))
     found = gradients(outputs, taps, probes, keep=False)
-    held = 0
+    held = sum(saved.values()) // len(x) + _factor_numbers([out.detach() for out in as_tuple(outputs)])
     for layer in work.layers:
         if bool(found[layer.name][1:].any()):
             raise ModelError(
                 f"layer '{layer.name}' mixes samples, or something after it does: the output of one sample depends on another, "
                 "so that no sample has a gradient of its own.\n  The samples have to come first, (N, ...), and stay apart."
             )
+        rows = layer.kind.rows(layer.module, found[layer.name])
+        held += rows[0].numel()
         if layer.kind.matrix and "weight" in layer.params:
             patches = layer.kind.features(layer.module, taps[layer.name].x[:1])
-            rows = layer.kind.rows(layer.module, found[layer.name])
             held += numbers_held(patches, rows.shape[2], len(factor.weights))
     return held
 

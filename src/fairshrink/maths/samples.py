@@ -12,9 +12,10 @@ from fairshrink.types import Batches, GroupBatch
 
 
 class Samples(NamedTuple):
-    """Samples of known groups: inputs (N, *input) and groups (N,), both on the model's device."""
+    """Samples of known groups: inputs (N, *input), classes (N,) and groups (N,), all on the model's device."""
 
     x: Tensor
+    y: Tensor
     g: Tensor
 
 
@@ -27,10 +28,10 @@ def samples_of(batches: Batches, *, num_groups: int, like: Tensor) -> Iterator[S
         like: A parameter of the model: its device, and its dtype for inputs that are floating point.
 
     Raises:
-        DataError: Not a GroupBatch, parts of different lengths, groups out of range, NaN or infinity in the inputs.
+        DataError: Not (x, y, g), parts of different lengths, groups out of range, NaN or infinity in the inputs.
     """
-    for number, batch in enumerate(batches):
-        _check_batch(number, batch, num_groups)
+    for number, given in enumerate(batches):
+        batch = _check_batch(number, given, num_groups)
         known = batch.g >= 0
         if not bool(known.any()):
             continue
@@ -38,7 +39,9 @@ def samples_of(batches: Batches, *, num_groups: int, like: Tensor) -> Iterator[S
         if x.is_floating_point():
             _check_finite(number, x)
             x = x.to(like.dtype)
-        yield Samples(x.to(like.device), batch.g[known].to(like.device))
+        yield Samples(
+            x.to(like.device), batch.y[known.to(batch.y.device)].to(like.device), batch.g[known].to(like.device)
+        )
 
 
 def counted(groups: Int[Tensor, "N"], num_groups: int) -> Int[Tensor, "G"]:
@@ -56,14 +59,17 @@ def counted(groups: Int[Tensor, "N"], num_groups: int) -> Int[Tensor, "G"]:
     return sizes
 
 
-def check_parts(number: int, batch: object) -> GroupBatch:
-    """The batch, which must be a GroupBatch with one class and one group for every input.
+def check_parts(number: int, given: object) -> GroupBatch:
+    """The batch as a GroupBatch, with one class and one group for every input.
+
+    Args:
+        number: Which batch, for messages.
+        given: A GroupBatch, or three tensors x, y, g in a tuple or list, as a DataLoader gives them.
 
     Raises:
         DataError: It is something else.
     """
-    if not isinstance(batch, GroupBatch):
-        raise DataError(f"batch {number:,} is a {type(batch).__name__}, but a GroupBatch(x, y, g) is expected.")
+    batch = _grouped(number, given)
     if not len(batch.x) == len(batch.y) == len(batch.g):
         raise DataError(
             f"batch {number:,} has {len(batch.x)} inputs, {len(batch.y)} classes and {len(batch.g)} groups: one of each is "
@@ -77,7 +83,22 @@ def check_parts(number: int, batch: object) -> GroupBatch:
     return batch
 
 
-def _check_batch(number: int, given: object, num_groups: int) -> None:
+def _grouped(number: int, given: object) -> GroupBatch:
+    if isinstance(given, GroupBatch):
+        return given
+    expected = "but a GroupBatch(x, y, g) is expected, or three tensors (x, y, g): inputs, classes and groups"
+    if not isinstance(given, tuple | list):
+        raise DataError(f"batch {number:,} is a {type(given).__name__}, {expected}.")
+    if len(given) != 3 or not all(isinstance(part, Tensor) for part in given):
+        kinds = ", ".join(type(part).__name__ for part in given[:4]) + (", ..." if len(given) > 4 else "")
+        raise DataError(
+            f"batch {number:,} is a {type(given).__name__} of {len(given)} parts ({kinds}), {expected}.\n"
+            "  Let each item of the data set end with its group: 0, 1, ..., or -1 where it is unknown."
+        )
+    return GroupBatch(*given)
+
+
+def _check_batch(number: int, given: object, num_groups: int) -> GroupBatch:
     batch = check_parts(number, given)
     wrong = (batch.g < -1) | (batch.g >= num_groups)
     if batch.g.is_floating_point() or bool(wrong.any()):
@@ -86,9 +107,12 @@ def _check_batch(number: int, given: object, num_groups: int) -> None:
             f"batch {number:,}: {int(wrong.sum())} of {len(batch.g)} groups are not integers from -1 to {num_groups - 1}, the "
             f"first is {example}.\n  Groups count from 0; -1 means unknown. Is num_groups = {num_groups} right?"
         )
+    return batch
 
 
 def _check_finite(number: int, x: Tensor) -> None:
+    if bool(x.sum().isfinite()):
+        return
     bad = ~x.isfinite().reshape(len(x), -1).all(1)
     if bool(bad.any()):
         raise DataError(

@@ -1,7 +1,8 @@
 """Sums of squared per-sample gradients, without keeping a gradient of every sample.
 
 Samples are sorted by group; `bounds` (G + 1 numbers) says where each group begins. One record holds one parameter and a
-chunk of samples; `add_` takes the output gradients of one column, `into_` adds the sums of squares to the groups' totals.
+chunk of samples; `add_` takes the output gradients of one column, and what is still missing after the last of them reaches
+the groups' totals by `close_`.
 """
 
 from collections.abc import Iterator
@@ -10,15 +11,15 @@ from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 Bounds = tuple[int, ...]
 
 # Numbers held at once on the CPU and elsewhere, in float32 32 MB and 256 MB: products of pairs of positions.
 _SPOTS = {"cpu": 2**23}
-# And samples' gradients: few enough on the CPU to stay in the cache while they are squared.
-_GRADIENTS = {"cpu": 2**18}
+# And samples' gradients: on the CPU one sample's at a time, but for small layers, stays nearest to the processor.
+_GRADIENTS = {"cpu": 2**16}
 _ELSEWHERE = 2**26
 
 
@@ -30,8 +31,8 @@ class Squares(Protocol):
         """Takes the output gradients of one more column."""
         ...
 
-    def into_(self, totals: Float64[Tensor, "G *shape"]) -> None:
-        """Adds the sums by group to the totals, which are shaped like the parameter."""
+    def close_(self) -> None:
+        """Brings what was put off until all columns are there to the totals."""
         ...
 
 
@@ -42,16 +43,17 @@ class VectorSquares:
     features: Float[Tensor, "N L F"] | None
     bounds: Bounds
     sums: Float[Tensor, "N F"]
+    totals: Float[Tensor, "G *shape"]
 
     def add_(self, rows: Float[Tensor, "N L F"]) -> None:
         """Takes the output gradients of one more column."""
         gradients = (rows if self.features is None else rows * self.features).sum(1)
         self.sums.addcmul_(gradients, gradients)
 
-    def into_(self, totals: Float64[Tensor, "G *shape"]) -> None:
-        """Adds the sums by group to the totals, which are shaped like the parameter."""
-        for total, (low, high) in zip(totals, _spans(self.bounds), strict=True):
-            total += self.sums[low:high].double().sum(0).view_as(total)
+    def close_(self) -> None:
+        """Adds the sums of each group's samples to its totals."""
+        for total, (low, high) in zip(self.totals, _spans(self.bounds), strict=True):
+            total += self.sums[low:high].sum(0).view_as(total)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class PositionSquares:
     patches: Float[Tensor, "N Q K L"]
     bounds: Bounds
     sums: Float[Tensor, "N P F"]  # over columns, for each of the P = L (L + 1) / 2 pairs
+    totals: Float[Tensor, "G Q O K"]
 
     def add_(self, rows: Float[Tensor, "N L F"]) -> None:
         """Takes the output gradients of one more column."""
@@ -73,18 +76,18 @@ class PositionSquares:
         rows = rows.contiguous()
         self.sums.addcmul_(rows.index_select(1, first), rows.index_select(1, second))
 
-    def into_(self, totals: Float64[Tensor, "G *shape"]) -> None:
-        """Adds the sums by group to the totals, which are shaped like the parameter."""
+    def close_(self) -> None:
+        """Lets the sums meet the pairs of patches, a piece of the samples at a time."""
         _, q, k, positions = self.patches.shape
         first, second = _pairs(positions, self.patches.device)
         twice = torch.where(first == second, 1.0, 2.0).to(self.sums.dtype)
-        for total, (low, high) in zip(totals, _spans(self.bounds), strict=True):
+        for total, (low, high) in zip(self.totals, _spans(self.bounds), strict=True):
             for start, stop in _pieces(low, high, len(first) * q * k, _SPOTS.get(self.patches.device.type, _ELSEWHERE)):
                 spots = self.patches[start:stop].mT.contiguous()
                 spots = spots.index_select(2, first) * spots.index_select(2, second)
                 rows = (self.sums[start:stop] * twice[:, None]).unflatten(2, (q, -1))
                 left = rows.permute(2, 3, 0, 1).flatten(2)  # (Q, F / Q, pieces * P)
-                total += (left @ spots.transpose(0, 1).flatten(1, 2)).view_as(total)
+                total.baddbmm_(left, spots.transpose(0, 1).flatten(1, 2))
 
 
 @dataclass(frozen=True)
@@ -93,45 +96,51 @@ class ProductSquares:
 
     patches: Float[Tensor, "N Q K L"]
     bounds: Bounds
-    sums: Float[Tensor, "G Q O K"]
+    room: Float[Tensor, "pieces Q O K"]
+    totals: Float[Tensor, "G Q O K"]
 
     def add_(self, rows: Float[Tensor, "N L F"]) -> None:
         """Takes the output gradients of one more column."""
         left = rows.mT.unflatten(1, (self.patches.shape[1], -1))
-        for group, (low, high) in enumerate(_spans(self.bounds)):
-            for start, stop in _pieces(low, high, self.sums[0].numel(), _GRADIENTS.get(rows.device.type, _ELSEWHERE)):
-                products = left[start:stop] @ self.patches[start:stop].mT
+        for total, (low, high) in zip(self.totals, _spans(self.bounds), strict=True):
+            for start, stop in _pieces(low, high, 1, len(self.room)):
+                products = self.room[: stop - start]
+                torch.matmul(left[start:stop], self.patches[start:stop].mT, out=products)
                 if len(products) == 1:
-                    self.sums[group].addcmul_(products[0], products[0])
+                    total.addcmul_(products[0], products[0])
                 else:
-                    self.sums[group] += products.square_().sum(0)
+                    total += products.square_().sum(0)
 
-    def into_(self, totals: Float64[Tensor, "G *shape"]) -> None:
-        """Adds the sums by group to the totals, which are shaped like the parameter."""
-        totals += self.sums.view_as(totals)
+    def close_(self) -> None:
+        """Nothing is put off."""
 
 
-def vector_squares(features: Tensor | None, bounds: Bounds, like: Float[Tensor, "N L F"]) -> Squares:
-    """An empty sum for a bias or a norm's scale; `like` has the shape of the rows to come."""
-    return VectorSquares(features, bounds, like.new_zeros(len(like), like.shape[2]))
+def vector_squares(
+    features: Tensor | None, bounds: Bounds, like: Float[Tensor, "N L F"], totals: Float[Tensor, "G *shape"]
+) -> Squares:
+    """The sum for a bias or a norm's scale; `like` has the shape of the rows to come."""
+    return VectorSquares(features, bounds, like.new_zeros(len(like), like.shape[2]), totals)
 
 
 def matrix_squares(
-    patches: Float[Tensor, "N Q K L"], bounds: Bounds, like: Float[Tensor, "N L F"], columns: int
-) -> Squares:
-    """An empty sum for the weight of a linear layer or a convolution, in the form that is cheaper for so many columns."""
+    patches: Float[Tensor, "N Q K L"], bounds: Bounds, like: Float[Tensor, "N L F"], columns: int,
+    totals: Float[Tensor, "G *shape"],
+) -> Squares:  # fmt: skip
+    """The sum for the weight of a linear layer or a convolution, in the form that is cheaper for so many columns."""
     n, q, k, positions = patches.shape
-    features = like.shape[2]
-    if pairs_are_cheaper(positions, features // q, k, columns):
+    out = like.shape[2] // q
+    totals = totals.view(-1, q, out, k)
+    if pairs_are_cheaper(positions, out, k, columns):
         pairs = positions * (positions + 1) // 2
-        return PositionSquares(patches, bounds, like.new_zeros(n, pairs, features))
-    return ProductSquares(patches, bounds, like.new_zeros(len(bounds) - 1, q, features // q, k))
+        return PositionSquares(patches, bounds, like.new_zeros(n, pairs, q * out), totals)
+    at_once = max(1, min(n, _GRADIENTS.get(patches.device.type, _ELSEWHERE) // (q * out * k)))
+    return ProductSquares(patches, bounds, like.new_empty(at_once, q, out, k), totals)
 
 
 def pairs_are_cheaper(positions: int, out: int, k: int, columns: int) -> bool:
     """Whether PositionSquares beats ProductSquares: operations per weight and sample.
 
-    The factors beside the counts are measured (benchmarks/curvature.py): what a number that is written and read costs,
+    The factors beside the counts are measured (benchmarks/curvature): what a number that is written and read costs,
     next to one multiplication and addition inside a matrix product.
     """
     pairs = positions * (positions + 1) // 2

@@ -12,7 +12,7 @@ from fairshrink.maths.samples import check_parts
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.train.precision import autocast, device_of, usable
-from fairshrink.types import Batches
+from fairshrink.types import Batches, GroupBatch
 
 
 class Predictions(NamedTuple):
@@ -46,13 +46,13 @@ def predict(
 
     Args:
         model: Gives the task's outputs.
-        batches: GroupBatches; one pass is made.
+        batches: GroupBatches, or (x, y, g); one pass is made.
         task: What the outputs mean.
         precision: "fp32" or "bf16".
         device: Where to compute; the model is moved there. None: where the model is.
 
     Raises:
-        DataError: There are no batches, or one is not a GroupBatch with parts of the same length.
+        DataError: There are no batches, or one is not (x, y, g) with parts of the same length.
         ModelError: The outputs are no logits, or not finite.
     """
     place = device_of(model) if device is None else device
@@ -64,8 +64,10 @@ def predict(
     try:
         with torch.inference_mode(), autocast(used, place):
             parts = [
-                (batch.y.long(), *_one(model(_inputs(batch, number, like)), task, number), batch.g.long())
-                for number, batch in enumerate(batches, start=1)
+                (batch.y.long(), *_one(model(_inputs(batch, like)), task, number), batch.g.long())
+                for number, batch in (
+                    (number, check_parts(number, given)) for number, given in enumerate(batches, start=1)
+                )
             ]
     finally:
         for module, training in modes.items():
@@ -89,7 +91,7 @@ def evaluate(
 
     Args:
         model: Gives the task's outputs.
-        batches: GroupBatches; one pass is made.
+        batches: GroupBatches, or (x, y, g); one pass is made.
         num_groups: G.
         num_classes: C.
         task: What the outputs mean.
@@ -103,9 +105,8 @@ def evaluate(
     return count(seen.y, seen.pred, seen.g, num_groups=num_groups, num_classes=num_classes)
 
 
-def _inputs(given: object, number: int, like: Tensor) -> Tensor:
+def _inputs(batch: GroupBatch, like: Tensor) -> Tensor:
     """Inputs where the model is and, if they are floating point, in its precision; their memory stays as the user laid it."""
-    batch = check_parts(number, given)
     return batch.x.to(like.device, like.dtype if batch.x.is_floating_point() else None)
 
 
