@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairshrink.compress.schedules import linear, one_shot
+from fairshrink.compress.schedules import linear, one_shot, stepwise
 from fairshrink.errors import ConfigError
 
 
@@ -19,6 +19,11 @@ def test_a_shorter_last_step():
 
 def test_one_shot_is_one_step():
     assert list(one_shot(0.35)()) == [0.35]
+
+
+def test_stepwise_without_a_step_is_one_shot():
+    assert stepwise(0.35, None) == one_shot(0.35)
+    assert stepwise(0.35, 0.05) == linear(0.35, 0.05)
 
 
 @given(st.floats(0, 1), st.floats(0.001, 2))

@@ -1,30 +1,67 @@
 import numpy as np
 import pytest
 
-from fairshrink.compress.stopping import Step, gap_reached, never
-from fairshrink.errors import ConfigError
+from fairshrink.compress.steps import Step
+from fairshrink.compress.stopping import F1Lost, FirstOf, f1_lost, first_of, gap_reached, never
+from fairshrink.errors import ConfigError, DataError
 from fairshrink.metrics.counts import GroupCounts
 
+
+def step(*groups: list[list[int]]) -> Step:
+    return Step(0.1, 10, 100, 1.0, GroupCounts(np.array(groups)))
+
+
 # TPR 0.8 and 0.6 in the first class, 0.5 and 0.5 in the second: EOpp1 is 0.1.
-COUNTS = GroupCounts(np.array([[[8, 2], [5, 5]], [[6, 4], [5, 5]]]))
-STEP = Step(0.1, 10, 100, 1.0, COUNTS)
-
-
-def test_a_step_knows_its_gaps():
-    assert STEP.gaps["eopp1"] == pytest.approx(0.1)
-    assert set(STEP.gaps) == {"eopp0", "eopp1", "eodd", "eodd_max"}
+STEP = step([[8, 2], [5, 5]], [[6, 4], [5, 5]])
+RIGHT, HALF = [[10, 0], [0, 10]], [[10, 0], [10, 0]]  # macro F1 1 and 1/3
+START, WORSE = step(RIGHT, RIGHT), step(RIGHT, HALF)  # 1 and 2/3 on average
 
 
 def test_stops_at_the_first_step_that_reaches_the_target():
-    assert gap_reached("eopp1", 0.05)([STEP]) is None
-    assert gap_reached("eopp1", 0.2)([STEP]) == "eopp1 0.100 reached the target 0.200"
+    assert gap_reached("eopp1", 0.05)([STEP, STEP]) is None
+    assert gap_reached("eopp1", 0.2)([STEP, STEP]) == "eopp1 0.100 reached the target 0.200"
 
 
 def test_without_a_target_it_never_stops():
     assert gap_reached("eopp1", None) is never
+    assert f1_lost(None) is never
+    assert first_of() is first_of(never, never) is never
     assert never([STEP]) is None
 
 
 def test_an_unknown_gap_is_refused():
     with pytest.raises(ConfigError, match="no gap called 'eop1'.*Did you mean 'eopp1'"):
         gap_reached("eop1", 0.1)
+
+
+def test_f1_is_compared_with_the_start_not_with_the_step_before():
+    assert f1_lost(0.3)([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.300"
+    assert f1_lost(0.3)([START, WORSE, WORSE]) is not None
+    assert f1_lost(0.34)([START, WORSE]) is None
+    assert f1_lost(0.0)([START, START]) is None
+    assert f1_lost(0.0)([WORSE, START]) is None
+
+
+@pytest.mark.parametrize("most", [-0.1, float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_from_0_on_is_refused(most):
+    with pytest.raises(ConfigError, match="max_f1_loss is .* give 0 or more, such as 0.01"):
+        f1_lost(most)
+
+
+def test_a_group_without_samples_has_no_f1_to_lose():
+    with pytest.raises(DataError, match="max_f1_loss needs the macro F1 of every group"):
+        f1_lost(0.1)([step(RIGHT, [[0, 0], [0, 0]])] * 2)
+
+
+def test_the_first_of_several_rules_stops():
+    rule = first_of(gap_reached("eopp1", 0.2), never, f1_lost(0.3))
+    assert isinstance(rule, FirstOf)
+    assert rule([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.300"
+    assert rule([STEP, STEP]) == "eopp1 0.100 reached the target 0.200"
+    assert rule([WORSE, WORSE]) is None
+    both = first_of(gap_reached("eopp1", 0.9), f1_lost(0.3))([START, WORSE])
+    assert both == "eopp1 0.500 reached the target 0.900; macro F1 0.667 is 0.333 below the start, more than 0.300"
+
+
+def test_a_single_rule_is_itself():
+    assert first_of(never, f1_lost(0.1)) == F1Lost(0.1)

@@ -5,84 +5,55 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from fairshrink.compress.contrasts import Contrast
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.units import compressible
-from fairshrink.errors import ConfigError, ModelError
+from fairshrink.errors import ModelError
 from fairshrink.maths.codebooks import Codebook
-from fairshrink.maths.curvature import ggn_diagonal
+from fairshrink.maths.curvature import Curvature, curvature
+from fairshrink.maths.targets import WAY_OUT
 from fairshrink.maths.tasks import Task
 from fairshrink.types import Batches
 
 Scores = dict[str, Tensor]
-Contrast = Callable[[Tensor, int], Tensor]
 
 
 class Context(NamedTuple):
-    """What a criterion may know besides the model and the data."""
+    """What a criterion may know besides the model and the data; `names` may be fixed (empty: `compressible(model)`)."""
 
     num_groups: int
     unprivileged: int
     frozen: Frozen
     codebook: Codebook
     seed: int
+    names: tuple[str, ...] = ()
 
 
 Criterion = Callable[[nn.Module, Task, Batches, Context], Scores]
 
 
-def pooled(sizes: Int[Tensor, "G"], unprivileged: int) -> Float[Tensor, "G"]:
-    """Every sample counts the same, n_g / n: the groups play no part (OBD; LeCun et al. 1989)."""
-    return sizes.double() / sizes.sum()
-
-
-@dataclass(frozen=True)
-class Favour:
-    """1 for the unprivileged group, -beta for the rest, shared out by size when the rest is several groups."""
-
-    beta: float
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.beta, (int, float)) or not 0 <= self.beta < float("inf"):
-            raise ConfigError(
-                f"beta is {self.beta!r}, but it weighs what the privileged group loses: give 0 or more (the paper: 0.2 to 0.33)."
-            )
-
-    def __call__(self, sizes: Int[Tensor, "G"], unprivileged: int) -> Float[Tensor, "G"]:
-        """Coefficient of each group, (G,), float64."""
-        share = sizes.double()
-        share[unprivileged] = 0
-        coefficients = -self.beta * share / share.sum()
-        coefficients[unprivileged] = 1
-        return coefficients
-
-
-def favour(beta: float) -> Contrast:
-    """A contrast that keeps what the unprivileged group needs and gives up what the others need (Wu et al. 2022, Eq. 4).
-
-    Raises:
-        ConfigError: beta is negative or not a number.
-    """
-    return Favour(beta)
-
-
 @dataclass(frozen=True)
 class Saliency:
-    """Score of moving weight w to Q(w): sum over groups of c_g * 1/2 * h_g * (Q(w) - w)^2.
+    """Score of moving weight w to Q(w): sum over groups of c_g * (1/2 * h_g * (Q(w) - w)^2 [+ d_g * (Q(w) - w)]).
 
-    h_g is the GGN diagonal of group g's mean loss, c_g the contrast, Q the codebook (0 for pruning).
+    h_g is the GGN diagonal of group g's mean loss, d_g its gradient, c_g the contrast, Q the codebook (0 for pruning). It
+    has two halves: `measure` reads the data and knows no contrast, `score` knows the contrast and reads no data, so that
+    several contrasts may share one reading.
 
     Attributes:
         contrast: Group sizes (G,) and the unprivileged group -> coefficients (G,).
         columns: Columns of the output Hessian per sample; None is exact.
+        gradient: Whether the first-order term in brackets counts. The papers leave it out.
 
     Source: LeCun et al. 1989 (OBD); Wu et al. 2022, Eq. 4, with the GGN in place of the Hessian.
     """
 
     contrast: Contrast
     columns: float | None = None
+    gradient: bool = False
 
     def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
         """Parameter name -> score of the weight's shape, float64; the lowest goes first.
@@ -91,26 +62,69 @@ class Saliency:
             DataError: A group has no samples in the batches.
             ModelError: A layer is not covered, or a score is not finite.
         """
-        weights = compressible(model)
-        curvature, sizes = ggn_diagonal(
-            model,
-            batches,
-            num_groups=context.num_groups,
-            task=task,
-            columns=self.columns,
-            params=list(weights),
-            seed=context.seed,
-        )
-        coefficients = self.contrast(sizes, context.unprivileged)
-        return {name: _score(weights[name], curvature[name], coefficients, context.codebook, name) for name in weights}
+        return self.score(model, self.measure(model, task, batches, context), context)
+
+    def measure(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Curvature:
+        """What the data say: the curvature (and gradient) of each group's mean loss. The contrast plays no part.
+
+        Raises:
+            DataError: A group has no samples in the batches; with `columns`, they came in another order the second time.
+            ModelError: A layer is not covered.
+        """
+        try:
+            return curvature(
+                model,
+                batches,
+                num_groups=context.num_groups,
+                task=task,
+                columns=self.columns,
+                params=_names(model, context),
+                seed=context.seed,
+                gradient=self.gradient,
+            )
+        except ModelError as error:
+            # The curvature's own way out is params=[...], which a method does not have.
+            way_out = "Leave the layer as it is with  leave = [...],  or rewrite that part of the model."
+            raise ModelError(str(error).replace(WAY_OUT, way_out)) from error
+
+    def score(self, model: nn.Module, measured: Curvature, context: Context) -> Scores:
+        """What the contrast makes of it: parameter name -> score of the weight's shape, float64.
+
+        Raises:
+            ModelError: A score is not finite.
+        """
+        coefficients = self.contrast(measured.sizes, context.unprivileged)
+        slopes = measured.gradient if self.gradient else None
+        return {
+            name: _score(
+                context.codebook(weight) - weight,
+                _mixed(coefficients, measured.diagonal[name]),
+                None if slopes is None else _mixed(coefficients, slopes[name]),
+                name,
+            )
+            for name, weight in _weights(model, context).items()
+        }
 
 
-@torch.no_grad()
-def _score(weight: Tensor, curvature: Tensor, coefficients: Tensor, codebook: Codebook, name: str) -> Tensor:
+def _names(model: nn.Module, context: Context) -> list[str]:
+    return list(context.names or compressible(model))
+
+
+def _weights(model: nn.Module, context: Context) -> Scores:
+    parameters = dict(model.named_parameters())
+    return {name: parameters[name].detach() for name in _names(model, context)}
+
+
+def _mixed(coefficients: Float[Tensor, "G"], groups: Float[Tensor, "G *shape"]) -> Float[Tensor, "*shape"]:
     # float64: with the contrast two nearly equal numbers are subtracted, and ties should be ties, not rounding.
-    moved = (codebook(weight) - weight).double().square()
-    h = torch.tensordot(coefficients.to(curvature.device), curvature.double(), dims=1)
-    score = 0.5 * h * moved
+    return torch.tensordot(coefficients.to(groups.device), groups.double(), dims=1)
+
+
+def _score(move: Tensor, h: Tensor, slope: Tensor | None, name: str) -> Tensor:
+    move = move.double()
+    score = 0.5 * h * move.square()
+    if slope is not None:
+        score = score + slope * move
     if not score.isfinite().all():
         bad = int((~score.isfinite()).sum())
         raise ModelError(

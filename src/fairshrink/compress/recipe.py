@@ -2,28 +2,25 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from torch import nn
 
 from fairshrink.compress.criteria import Context, Criterion, Scores
 from fairshrink.compress.frozen import Frozen
+from fairshrink.compress.recover import Recover
 from fairshrink.compress.schedules import Schedule
-from fairshrink.compress.stopping import Step, StopRule, never
-from fairshrink.compress.units import compressible
-from fairshrink.errors import ConfigError, DataError
+from fairshrink.compress.starting import ahead, check_group, groups_of, weakest_group
+from fairshrink.compress.steps import Step, look
+from fairshrink.compress.stopping import StopRule, never
+from fairshrink.compress.units import check_include, compressible
 from fairshrink.maths.codebooks import Codebook
-from fairshrink.maths.samples import check_parts
-from fairshrink.maths.select import lowest
+from fairshrink.maths.select import check_ranking, lowest
 from fairshrink.maths.tasks import Task, classify
-from fairshrink.metrics.counts import GroupCounts, count
-from fairshrink.metrics.rates import f1
-from fairshrink.train.evaluate import predict
-from fairshrink.types import Batches, Splits
+from fairshrink.types import Splits
 
-Recover = Callable[[nn.Module, Splits, Frozen], None]
+__all__ = ["Bench", "Compressed", "Recipe", "compress", "ignore", "set_up", "weakest_group"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Recipe:
         schedule: How far each step goes.
         recover: What is done to the model after each step, such as fine-tuning; None for nothing.
         stop: When to stop before the schedule ends.
+        ranking: "global", the lowest scores of all tensors together; or "layer", the same share of every tensor.
+        include: What may be fixed: "weights" of convolutions and linear layers; or "all", biases and norm parameters too.
+        leave: Names of layers, or of whole parts of the model, that are left as they are.
     """
 
     criterion: Criterion
@@ -43,6 +43,13 @@ class Recipe:
     schedule: Schedule
     recover: Recover | None = None
     stop: StopRule = never
+    ranking: str = "global"
+    include: str = "weights"
+    leave: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_ranking(self.ranking)
+        check_include(self.include)
 
 
 @dataclass(frozen=True)
@@ -98,117 +105,99 @@ def compress(
     Raises:
         DataError: Batches cannot be iterated twice or hold fewer than two groups, or a group has no samples.
         ModelError: The model has nothing to shrink, a layer is not covered, or `frozen` is another model's.
-        ConfigError: The group is not there, or the ratio is reached before the first step.
+        ConfigError: The group or a layer in `leave` is not there, or the ratio is reached before the first step.
 
     Source: the loop of Wu et al. 2022 (Alg. 1), which the other methods share.
     """
-    num_groups = _num_groups(data)
-    compressible(model)  # before it is copied: torch cannot copy a model that it prunes itself
-    model, frozen = copy.deepcopy(model).eval(), frozen or Frozen()
-    weights, steps, stopped = compressible(model), [], None
-    frozen.apply_(model)
-    start = _start(frozen, weights, _measure(model, data.val, task, num_groups))
+    frozen = frozen or Frozen()
+    bench = set_up(model, data, recipe, frozen, (task, seed))
+    start = bench.seen(frozen)
     favoured = unprivileged if unprivileged is not None else weakest_group(start.counts)
-    _check_group(favoured, num_groups)
-    codebook = recipe.codebook.fit({name: w.detach() for name, w in weights.items()})
-    for ratio in _ahead(recipe.schedule(), start):
+    check_group(favoured, bench.num_groups)
+    steps, stopped = [], None
+    for ratio in ahead(recipe.schedule(), start):
         began = time.perf_counter()
-        scores = recipe.criterion(model, task, data.train, Context(num_groups, favoured, frozen, codebook, seed))
-        frozen = _fix_lowest(scores, round(ratio * start.total), frozen, weights, codebook)
-        frozen.apply_(model)
-        if recipe.recover is not None:
-            recipe.recover(model, data, frozen)
-            frozen.apply_(model)
-        counts = _measure(model, data.val, task, num_groups)
-        steps.append(Step(ratio, _fixed(frozen, weights), start.total, time.perf_counter() - began, counts))
+        scores = recipe.criterion(bench.model, task, data.train, bench.context(favoured, frozen))
+        frozen = bench.fix_lowest(scores, ratio, frozen)
+        bench.settle(frozen)
+        steps.append(bench.seen(frozen, ratio, began))
         on_step(steps[-1])
-        if stopped := recipe.stop(steps):
+        if stopped := recipe.stop([start, *steps]):
             break
-    return Compressed(model, frozen, tuple(steps), start, favoured, unprivileged is None, stopped)
+    return Compressed(bench.model, frozen, tuple(steps), start, favoured, unprivileged is None, stopped)
 
 
-def _start(frozen: Frozen, weights: Mapping[str, nn.Parameter], counts: GroupCounts) -> Step:
-    """The model before the first step."""
-    total, fixed = sum(w.numel() for w in weights.values()), _fixed(frozen, weights)
-    return Step(fixed / total, fixed, total, 0.0, counts)
+@dataclass(frozen=True)
+class Bench:
+    """A copy of the model under work, and what does not change from step to step.
+
+    Attributes:
+        model: The copy, in evaluation mode.
+        weights: Its parameters that the recipe may fix, by name; the ratio counts these, and no others.
+        data: Batches; scoring uses train, measuring uses val.
+        recipe: The method.
+        codebook: The recipe's, fitted to the weights before the first step.
+        task: What the outputs mean.
+        seed: For every random draw.
+        num_groups: G.
+    """
+
+    model: nn.Module
+    weights: dict[str, nn.Parameter]
+    data: Splits
+    recipe: Recipe
+    codebook: Codebook
+    task: Task
+    seed: int
+    num_groups: int
+
+    def context(self, favoured: int, frozen: Frozen) -> Context:
+        """What a criterion may know."""
+        return Context(self.num_groups, favoured, frozen, self.codebook, self.seed, tuple(self.weights))
+
+    def fix_lowest(self, scores: Scores, ratio: float, frozen: Frozen) -> Frozen:
+        """Fix the lowest scores, where the codebook puts them, until the ratio is reached, exactly."""
+        wanted = round(ratio * self.total) - self.fixed(frozen)
+        taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
+        chosen = lowest(scores, wanted, taken=taken, ranking=self.recipe.ranking)
+        return frozen.fix(chosen, {name: self.codebook(self.weights[name].detach()) for name in chosen})
+
+    def settle(self, frozen: Frozen) -> None:
+        """Write what is fixed into the model, and recover."""
+        frozen.apply_(self.model)
+        if self.recipe.recover is not None:
+            self.recipe.recover(self.model, self.data, frozen)
+            frozen.apply_(self.model)
+
+    def seen(self, frozen: Frozen, ratio: float | None = None, began: float | None = None) -> Step:
+        """The model on validation; without a ratio it is the start, at what is fixed already."""
+        found = look(self.model, self.data.val, self.task, self.num_groups)
+        fixed = self.fixed(frozen)
+        seconds = 0.0 if began is None else time.perf_counter() - began
+        return Step(fixed / self.total if ratio is None else ratio, fixed, self.total, seconds, *found)
+
+    @property
+    def total(self) -> int:
+        """How many weights could be fixed."""
+        return sum(weight.numel() for weight in self.weights.values())
+
+    def fixed(self, frozen: Frozen) -> int:
+        """How many of them are; what is in the record beside them (norms of removed channels) is not in the ratio."""
+        return sum(int(mask.sum()) for name, mask in frozen.mask.items() if name in self.weights)
 
 
-def _fix_lowest(
-    scores: Scores, wanted: int, frozen: Frozen, weights: Mapping[str, nn.Parameter], codebook: Codebook
-) -> Frozen:
-    """Fix the lowest scores, where the codebook puts them, until `wanted` weights are fixed in all."""
-    taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
-    chosen = lowest(scores, wanted - _fixed(frozen, weights), taken=taken)
-    return frozen.fix(chosen, {name: codebook(weights[name].detach()) for name in chosen})
-
-
-def _fixed(frozen: Frozen, weights: Mapping[str, nn.Parameter]) -> int:
-    """How many of the weights are fixed; norm parameters of removed channels are in the record, but not in the ratio."""
-    return sum(int(mask.sum()) for name, mask in frozen.mask.items() if name in weights)
-
-
-def weakest_group(counts: GroupCounts) -> int:
-    """The unprivileged group: the lowest macro F1; the first one when two are equal.
+def set_up(model: nn.Module, data: Splits, recipe: Recipe, frozen: Frozen, how: tuple[Task, int]) -> Bench:
+    """A copy of the model with what is fixed already written into it; `how` is the task and the seed.
 
     Raises:
-        DataError: A group has no samples.
+        DataError, ModelError, ConfigError: As `compress`.
     """
-    sizes = counts.counts.sum(axis=(1, 2))
-    if (sizes == 0).any():
-        empty = ", ".join(str(g) for g in np.flatnonzero(sizes == 0))
-        raise DataError(
-            f"group {empty} has no samples in the validation data, so it cannot be measured which group is unprivileged. "
-            "Give validation data with every group, or name the group with unprivileged=."
-        )
-    return int(np.argmin(f1(counts.counts)))
-
-
-def _ahead(ratios: Iterable[float], start: Step) -> list[float]:
-    """The ratios that are still ahead of what is fixed already; an error when all of them are behind."""
-    ratios = list(ratios)
-    ahead = [ratio for ratio in ratios if round(ratio * start.total) > start.fixed]
-    if start.fixed and not ahead:
-        raise ConfigError(
-            f"the ratio {max(ratios, default=0):g} is reached before the first step: {start.fixed:,} of {start.total:,} weights "
-            f"({start.ratio:.3f}) are fixed already, and ratios are cumulative. Give a larger ratio, or start from a model "
-            "with less fixed."
-        )
-    return ahead
-
-
-def _num_groups(data: Splits) -> int:
-    """The number of groups in the scoring and validation data together.
-
-    A validation set that lacks a group of the scoring data must not make that group vanish, nor the reverse.
-    """
-    for name, batches in (("train", data.train), ("val", data.val)):
-        if not isinstance(batches, Iterable):
-            raise DataError(f"the {name} batches are {batches!r}, but a list or a loader of GroupBatches is expected.")
-        if isinstance(batches, Iterator):
-            raise DataError(
-                f"the {name} batches are a generator, which is empty after one pass, but every step needs a pass. "
-                "Give a list or a loader."
-            )
-    largest = -1
-    for batches in (data.train, data.val):
-        for number, batch in enumerate(batches):
-            check_parts(number, batch)
-            largest = max(largest, int(batch.g.max()) if batch.g.numel() else -1)
-    if largest < 1:
-        raise DataError(
-            f"the data hold {largest + 1} group(s), but a gap needs two. Give each sample its group in g: 0, 1, ..., "
-            "or -1 where it is unknown."
-        )
-    return largest + 1
-
-
-def _check_group(group: object, num_groups: int) -> None:
-    if isinstance(group, bool) or not isinstance(group, int | np.integer) or not 0 <= group < num_groups:
-        raise ConfigError(
-            f"unprivileged is {group!r}, but the groups of the data are 0 to {num_groups - 1}. Give one of them."
-        )
-
-
-def _measure(model: nn.Module, batches: Batches, task: Task, num_groups: int) -> GroupCounts:
-    seen = predict(model, batches, task=task)
-    return count(seen.y, seen.pred, seen.g, num_groups=num_groups, num_classes=seen.prob.shape[1])
+    num_groups = groups_of(data)
+    compressible(
+        model, recipe.include, recipe.leave
+    )  # before it is copied: torch cannot copy a model that it prunes itself
+    model = copy.deepcopy(model).eval()
+    weights = compressible(model, recipe.include, recipe.leave)
+    frozen.apply_(model)
+    codebook = recipe.codebook.fit({name: weight.detach() for name, weight in weights.items()})
+    return Bench(model, weights, data, recipe, codebook, *how, num_groups)

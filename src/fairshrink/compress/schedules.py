@@ -49,3 +49,12 @@ def one_shot(ratio: float) -> Schedule:
         ConfigError: The ratio is outside [0, 1].
     """
     return Linear(ratio, 1.0)
+
+
+def stepwise(ratio: float, step: float | None) -> Schedule:
+    """`linear` when there is a step, else `one_shot`.
+
+    Raises:
+        ConfigError: The ratio is outside [0, 1], or the step is not above 0.
+    """
+    return one_shot(ratio) if step is None else linear(ratio, step)

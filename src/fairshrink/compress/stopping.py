@@ -1,38 +1,24 @@
-"""What a step found on validation, and when to stop."""
+"""When to stop before the schedule ends."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite, isnan
 
-from fairshrink.errors import ConfigError, suggest
-from fairshrink.metrics.counts import GroupCounts
-from fairshrink.metrics.gaps import GAPS, gaps
+import numpy as np
 
+from fairshrink.compress.steps import Step
+from fairshrink.errors import ConfigError, DataError, suggest
+from fairshrink.metrics.gaps import GAPS
+from fairshrink.metrics.rates import f1
 
-@dataclass(frozen=True)
-class Step:
-    """One step of a method, measured on validation.
-
-    Attributes:
-        ratio: The share of weights that the schedule asked for, cumulative.
-        fixed: How many weights are fixed after the step.
-        total: How many could be.
-        seconds: Scoring, fixing, recovery and evaluation.
-        counts: Predictions on validation by group, (G, C, C); samples of unknown group are not in it.
-    """
-
-    ratio: float
-    fixed: int
-    total: int
-    seconds: float
-    counts: GroupCounts
-
-    @property
-    def gaps(self) -> dict[str, float]:
-        """Every gap between the groups, by name; NaN where it is undefined."""
-        return {name: float(gap.value) for name, gap in gaps(self.counts.counts).items()}
-
+__all__ = ["F1Lost", "FirstOf", "GapReached", "Step", "StopRule", "f1_lost", "first_of", "gap_reached", "never"]
 
 StopRule = Callable[[Sequence[Step]], str | None]
+"""What has been measured so far -> the reason to stop, in words, or None.
+
+`steps[0]` is the model before the first step and `steps[-1]` the step just done: a rule may compare them. The step at which
+a rule stops is the last one and is kept.
+"""
 
 
 def never(steps: Sequence[Step]) -> None:
@@ -63,3 +49,64 @@ def gap_reached(metric: str, target: float | None) -> StopRule:
         ConfigError: There is no gap of that name.
     """
     return never if target is None else GapReached(metric, target)
+
+
+@dataclass(frozen=True)
+class F1Lost:
+    """Stop as soon as macro F1 on validation, averaged over the groups, is more than `most` below the start."""
+
+    most: float
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.most, (int, float)) and not isinstance(self.most, bool)
+        if not number or not isfinite(self.most) or self.most < 0:
+            raise ConfigError(
+                f"max_f1_loss is {self.most!r}, but it is how far macro F1 may fall: give 0 or more, such as 0.01."
+            )
+
+    def __call__(self, steps: Sequence[Step]) -> str | None:
+        """The reason to stop, or None.
+
+        Raises:
+            DataError: A group has no samples on validation, so that there is no average over the groups.
+        """
+        before, now = (float(np.mean(f1(step.counts.counts))) for step in (steps[0], steps[-1]))
+        if isnan(before):
+            raise DataError(
+                "max_f1_loss needs the macro F1 of every group, but a group has no samples in the validation data. Give "
+                "validation data with every group, or leave max_f1_loss out."
+            )
+        lost = before - now
+        if lost <= self.most:
+            return None
+        return f"macro F1 {now:.3f} is {lost:.3f} below the start, more than {self.most:.3f}"
+
+
+def f1_lost(most: float | None) -> StopRule:
+    """Stop at the first step whose macro F1 on validation (average of the groups) is more than `most` below the start.
+
+    Without a number, never. The step that crossed the line is kept, so with small steps it lies just beyond.
+
+    Raises:
+        ConfigError: `most` is negative or not a number.
+    """
+    return never if most is None else F1Lost(most)
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """Stop as soon as one of several rules says so; when several do, each gives its reason."""
+
+    rules: tuple[StopRule, ...]
+
+    def __call__(self, steps: Sequence[Step]) -> str | None:
+        """The reasons to stop, or None."""
+        return "; ".join(reason for rule in self.rules if (reason := rule(steps)) is not None) or None
+
+
+def first_of(*rules: StopRule) -> StopRule:
+    """Stop when the first of several rules does; rules that never stop are left out."""
+    asked = tuple(rule for rule in rules if rule is not never)
+    if len(asked) < 2:
+        return next(iter(asked), never)
+    return FirstOf(asked)

@@ -1,0 +1,44 @@
+"""The example scripts run as they stand, and so does the Python in the methods' cards."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from toys import toy_batches, toy_model
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def test_a_users_own_model(capsys):
+    runpy.run_path(str(EXAMPLES / "own_model.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "favoured: group 1; on validation:"
+    assert [line.partition(" zeros: EOpp1 0.")[0].strip() for line in lines[1:]] == ["0%", "20%", "40%", "60%", "80%"]
+
+
+def test_scripts_stay_short():
+    scripts = list(EXAMPLES.glob("*.py"))
+    assert scripts
+    assert all(len(script.read_text(encoding="utf-8").splitlines()) <= 60 for script in scripts)
+
+
+@pytest.mark.parametrize(("card", "batched"), [("fairprune", False), ("obd", True)])
+def test_the_python_in_a_card_runs(card, batched, capsys):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "methods" / f"{card}.md").read_text("utf-8"), re.DOTALL
+    )
+    batches = toy_batches(samples=48)
+    data = TensorDataset(*(torch.cat([getattr(b, part) for b in batches]) for part in "xyg"))
+    here = {"model": toy_model(), "train": data, "val": data}
+    if batched:
+        here |= {"train": DataLoader(data, 16), "val": DataLoader(data, 16)}
+    assert blocks
+    for block in blocks:
+        exec(compile(block, card, "exec"), here)
+    assert here["shrunk"].steps
+    assert capsys.readouterr().out
