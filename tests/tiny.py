@@ -11,7 +11,14 @@ TINY: dict[str, Any] = {
     "shrink_defaults": {"samples": 6},
     "shrink": [
         {"method": "obd", "ratio": 0.3},
-        {"method": "fairprune", "parent": "train", "ratio": 0.2, "step": 0.1, "beta": [0.0, 0.5]},
+        {
+            "method": "fairprune",
+            "parent": "train",
+            "ratio": 0.2,
+            "step": 0.1,
+            "beta": [0.0, 0.5],
+            "choose": "fate:eopp1",
+        },
     ],
 }
 

@@ -76,10 +76,15 @@ def test_steps_follow_each_other_unless_they_say_otherwise():
     ]
 
 
+def test_a_choice_goes_by_what_was_measured_to_predict_the_test_gap_best():
+    step = parse(shrink=[{"method": "obd"}]).shrink[0]  # docs/choosing.md
+    assert (step.choose, step.choose_over) == ("gap:soft_eopp1:0.01", "folds")
+
+
 def test_steps_take_the_defaults_unless_they_say_otherwise():
-    given = {"samples": 9, "unprivileged": "tone I"}
+    given = {"samples": 9, "batch": 3, "unprivileged": "tone I"}
     steps = parse(shrink_defaults=given, shrink=[{"method": "obd"}, {"method": "obd", "samples": 5}]).shrink
-    assert [(step.samples, step.unprivileged) for step in steps] == [(9, "tone I"), (5, "tone I")]
+    assert [(step.samples, step.batch, step.unprivileged) for step in steps] == [(9, 3, "tone I"), (5, 3, "tone I")]
 
 
 @pytest.mark.parametrize(

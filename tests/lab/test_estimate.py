@@ -2,9 +2,22 @@ import pytest
 import torch
 from torch import nn
 
-from fairshrink.lab.estimate import Pace, Sizes, kept_for_backward, scorings, split_sizes, stage_seconds, weigh
+from fairshrink.compress import criteria
+from fairshrink.compress.grid import compress_grid
+from fairshrink.lab.estimate import (
+    Pace,
+    Sizes,
+    kept_for_backward,
+    passes,
+    scored_images,
+    scorings,
+    split_sizes,
+    stage_seconds,
+    weigh,
+)
 from fairshrink.models.backbones import build
 from tiny import tiny
+from toys import toy_model, toy_splits
 
 SIZES = Sizes(train=90, val=30, test=30, classes=5, groups=2)
 PACE = Pace(decode=1.0, train=10.0, predict=1.0, score=100.0, pick=5.0)
@@ -22,9 +35,56 @@ def test_one_shot_pruning_is_one_scoring():
     assert stage_seconds(tiny(), 1, SIZES, PACE) == 12 * 100 + 5 + 2 * 30 + 30
 
 
-def test_every_candidate_and_step_is_scored_and_looked_at():
-    assert scorings(tiny().shrink[1]) == 4
-    assert stage_seconds(tiny(), 2, SIZES, PACE) == 4 * (12 * 100 + 5) + 6 * 30 + 30
+def test_what_candidates_share_is_scored_and_looked_at_once():
+    assert scorings(tiny().shrink[1]) == 3  # the start for both, then one more for each beta
+    assert stage_seconds(tiny(), 2, SIZES, PACE) == 3 * 12 * 100 + 4 * 5 + 5 * 30 + 30
+
+
+FAIR = {"method": "fairprune", "step": 0.1, "ratio": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (3, 4)),
+        ({"ratio": [0.1, 0.2, 0.3]}, (3, 4)),  # one way
+        ({"ratio": [0.1, 0.2, 0.3, 0.4]}, (4, 5)),  # though 3 * 0.1 is not 0.3
+        ({"beta": [0.0, 0.5]}, (5, 7)),  # one start, two ways
+        ({"beta": [0.0, 0.5], "ratio": [0.1, 0.3]}, (5, 7)),
+        ({"ranking": ["global", "layer"]}, (5, 7)),
+        ({"step": [0.1, 0.3]}, (3, 5)),  # the start in common
+        ({"columns": [1, 2]}, (6, 8)),  # nothing in common
+        ({"max_f1_loss": [0.01, 0.02]}, (3, 4)),
+        ({"norms": "reestimate", "ratio": [0.1, 0.3]}, (3, 4)),
+    ],
+)
+def test_an_upper_bound_of_passes(settings, expected):
+    assert passes(tiny(shrink=[FAIR | settings]).shrink[0]) == expected
+
+
+def test_a_grid_makes_no_more_passes_than_that(monkeypatch):
+    made = []
+    count = criteria.curvature
+    monkeypatch.setattr(criteria, "curvature", lambda *given, **named: made.append(1) or count(*given, **named))
+    step = tiny(shrink=[FAIR | {"beta": [0.0, 0.5], "ratio": [0.1, 0.3], "step": [0.1, 0.15]}]).shrink[0]
+    compress_grid(toy_model(), toy_splits(), [step.recipe(candidate) for candidate in step.candidates()])
+    assert 0 < len(made) <= passes(step).scorings < 12
+
+
+def test_all_samples_are_all_there_are():
+    step = tiny(shrink=[FAIR | {"samples": "all"}]).shrink[0]
+    assert scored_images(step, SIZES) == 90
+
+
+def test_fewer_columns_cost_less():
+    exact, few = (stage_seconds(tiny(shrink=[FAIR | columns]), 1, SIZES, PACE) for columns in ({}, {"columns": 1.0}))
+    assert few == exact - 3 * 12 * 100 / 2
+    assert stage_seconds(tiny(shrink=[FAIR | {"columns": 9.0}]), 1, SIZES, PACE) == exact
+
+
+def test_larger_scoring_batches_need_more_memory():
+    small, large = (weigh(tiny(shrink=[FAIR | {"batch": size}]), 150, SIZES).memory for size in (2, 512))
+    assert large > small
 
 
 def test_no_more_is_scored_than_there_is():
@@ -47,8 +107,16 @@ def test_disk_is_models_and_decoded_images():
     model = build("small_cnn", num_classes=5, size=32)
     assert weight.store == 150 * 32 * 32 * 3
     assert weight.model == 4 * sum(tensor.numel() for tensor in model.state_dict().values())
-    assert weight.disk == weight.store + 3 * weight.model
+    assert weight.disk == weight.store + (3 + 2) * weight.model  # and the two candidates of a grid, until one is chosen
     assert weight.memory > weight.store + 3 * weight.model
+
+
+def test_a_choice_over_folds_keeps_the_candidates_of_all_folds_for_a_while():
+    grid = FAIR | {"beta": [0.0, 0.5]}
+    one, all_ = (
+        weigh(tiny(data={"folds": 3}, shrink=[grid | {"choose_over": over}]), 150, SIZES) for over in ("fold", "folds")
+    )
+    assert (all_.disk - one.disk) == 4 * one.model
 
 
 def test_more_images_a_batch_need_more_memory_and_a_checkpoint_less():

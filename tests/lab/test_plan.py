@@ -34,14 +34,37 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
     assert "150 images of 5 classes at 32 px, 0 rows left out" in text
     assert "00-train: small_cnn, 2 epochs of 90 images: 180 forward and backward" in text
     assert (
-        "02-fairprune: fairprune on train, 2 setting(s) chosen by fate:eopp1: 4 scorings of 6 samples of each group"
+        "02-fairprune: fairprune on train, 2 settings, chosen by fate:eopp1: 3 scorings at most of 6 samples of each group"
         in text
     )
     assert "; about 32 min" in text  # 2 * (90 * 10 + 30) + 60
-    assert "time left: about 2.3 h, and 15 s to decode the images" in text
+    assert "time left: about 1.9 h, and 15 s to decode the images" in text
     assert "(0.1 trained, 1 predicted, 0.01 scored images a second)" in text
     assert "disk: about 2 MB (decoded images 1 MB, each model 1 MB); memory: about 5" in text
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (
+            {"method": "obd", "samples": "all"},
+            "obd on train, 1 setting: 1 scorings at most of all samples of known group",
+        ),
+        (
+            {"preset": "obd-isic2019", "samples": 2000},
+            "1 setting: 1 scorings at most of 2,000 samples per group, drawn plainly",
+        ),
+        (
+            {"method": "fairprune", "beta": [0.1, 0.2], "ratio": [0.1, 0.2], "step": 0.1},
+            "4 settings, chosen by gap:soft_eopp1:0.01 over the folds: 3 scorings at most of 6 samples of each group",
+        ),
+    ],
+)
+def test_what_a_step_scores_is_said(tmp_path, step, words):
+    observer = Listens()
+    plan(tiny(data={"folds": 3}, shrink=[step]), tmp_path / "run", tmp_path, observer)
+    assert words in "\n".join(observer.lines)
 
 
 def test_stages_that_are_done_cost_nothing(tmp_path):

@@ -1,18 +1,31 @@
+import json
+
 import numpy as np
 import pytest
 
-from fairshrink.compress.stopping import Step
-from fairshrink.lab.records import read_step, scores, step_record
+from fairshrink.compress.steps import Step
+from fairshrink.lab.records import SOFT_SUMS, read_step, scores, step_record
 from fairshrink.metrics.counts import GroupCounts
+from fairshrink.metrics.soft import Soft
 
 COUNTS = GroupCounts(np.array([[[8, 2], [5, 5]], [[6, 4], [5, 5]]]))
 
 
 def test_a_step_comes_back_as_it_was():
     step = Step(0.1, 10, 100, 1.5, COUNTS)
-    again = read_step(step_record(step, ["a", "b"]))
+    again = read_step(json.loads(json.dumps(step_record(step, ["a", "b"]))))
+    assert again.soft is None
     assert np.array_equal(again.counts.counts, COUNTS.counts)
     assert (again.ratio, again.fixed, again.total, again.seconds) == (0.1, 10, 100, 1.5)
+
+
+def test_sums_of_probabilities_come_back_bit_for_bit():
+    rng = np.random.default_rng(0)
+    soft = Soft(COUNTS.counts.sum(-1), rng.random((2, 2)) / 3, rng.random((2, 2)) / 7)
+    record = json.loads(json.dumps(step_record(Step(0.1, 10, 100, 1.5, COUNTS, soft), ["a", "b"])))
+    again = read_step(record)
+    assert record["criteria"] == again.criteria
+    assert all(np.array_equal(getattr(again.soft, name), getattr(soft, name)) for name in SOFT_SUMS)
 
 
 def test_scores_by_group():

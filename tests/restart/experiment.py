@@ -16,7 +16,15 @@ SETTINGS = {
     "shrink_defaults": {"samples": 4},
     "shrink": [
         {"method": "obd", "ratio": 0.3},
-        {"method": "fairprune", "parent": "train", "ratio": 0.2, "step": 0.1, "beta": [0.0, 0.5]},
+        {
+            "method": "fairprune",
+            "parent": "train",
+            "ratio": 0.2,
+            "step": 0.1,
+            "beta": [0.0, 0.5],
+            "choose": "gap:soft_eopp1:0.5",
+            "choose_over": "folds",
+        },
     ],
 }
 

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from fairshrink.compress.recipe import Recipe
 from fairshrink.data.augment import check_augment
 from fairshrink.data.groups import parse_group
 from fairshrink.data.normalise import IMAGENET, Normalisation, Triple
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
-from fairshrink.lab.grid import METHODS, combinations, not_default, spelled_out
+from fairshrink.lab.grid import not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
+from fairshrink.lab.presets import filled
+from fairshrink.lab.settings import Count, Seed, Settings, ShrinkDefaults, ShrinkSettings
 from fairshrink.models.backbones import BACKBONES
 from fairshrink.train.loop import TrainSettings
 from fairshrink.train.objectives import find_objective
@@ -27,15 +28,6 @@ SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
     "ham10000": {"groups": ["sex", "age >= 60"], "split_by": "lesion_id"},
     "table": {"split_by": "image"},
 }
-
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-
-
-class Settings(BaseModel):
-    """Frozen; a key that is not there is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSettings(Settings):
@@ -133,36 +125,6 @@ class TrainingSettings(Settings):
         return TrainSettings(**own)
 
 
-class ShrinkDefaults(Settings):
-    """`[shrink_defaults]`: what holds for every shrink step that does not say otherwise."""
-
-    unprivileged: str = "auto"
-    samples: Count = 256
-
-
-class ShrinkSettings(Settings):
-    """`[[shrink]]`: one method on one parent; a list as a setting makes a grid.
-
-    Keys that belong to the method itself (ratio, beta, ...) are kept in `settings`, each as a tuple of values.
-    """
-
-    method: str
-    name: str
-    parent: str
-    unprivileged: str
-    samples: Count
-    choose: str = "fate:eopp1"
-    settings: dict[str, tuple[Any, ...]] = {}
-
-    def candidates(self) -> list[dict[str, Any]]:
-        """Every combination of the settings, in the order they were written."""
-        return combinations(self.settings)
-
-    def recipe(self, candidate: dict[str, Any]) -> Recipe:
-        """The method with one combination of settings."""
-        return METHODS[self.method].recipe(**candidate)
-
-
 class Experiment(Settings):
     """A whole experiment."""
 
@@ -185,7 +147,9 @@ class Experiment(Settings):
         own_keys = [key for key in ShrinkSettings.model_fields if key != "settings"]
         for number, step in enumerate(given["shrink"]):
             try:
-                steps.append(defaults | spelled_out(step, [before["name"] for before in steps], own_keys))
+                earlier = [before["name"] for before in steps]
+                written = filled(step) if isinstance(step, dict) else step
+                steps.append(defaults | spelled_out(written, earlier, own_keys))
             except ValueError as error:
                 raise ValueError(f"shrink.{number}: {error}") from error
         return given | {"shrink": steps}
@@ -261,6 +225,8 @@ def _written(settings: Settings, *, exclude_defaults: bool = False) -> dict[str,
     written = settings.model_dump(mode="json", exclude_none=True, exclude_defaults=exclude_defaults)
     for step in written.get("shrink", []):
         own = step.pop("settings", {})
+        if exclude_defaults:
+            step.pop("preset", None)  # its values stand in the step: written out by hand, it is the same experiment
         for key, values in (not_default(step["method"], own) if exclude_defaults else own).items():
             step[key] = values[0] if len(values) == 1 else values
     return written

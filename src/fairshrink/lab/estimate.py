@@ -7,13 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairshrink.compress.grid import shares
 from fairshrink.data.normalise import network_inputs
-from fairshrink.lab.config import Experiment, ShrinkSettings
-from fairshrink.lab.work import SCORING_BATCH
+from fairshrink.lab.config import Experiment
+from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.models.backbones import build
 
 FLOAT = 4  # bytes
 PROGRAM = 500_000_000  # bytes: Python and its libraries
+WHERE = ("ratio", "step", "target", "metric", "max_f1_loss")  # settings that say how far, and in which steps
+BY_CONTRAST = ("beta", "weights", "ranking")  # settings that do not matter before the first step
 COPIES = {"sgd": 3, "adam": 4}  # of the weights while training: themselves, gradients, what the optimiser keeps
 
 
@@ -52,7 +55,7 @@ class Weight:
     Attributes:
         store: Decoded images.
         model: One model.
-        disk: All models that the run folder holds at the end, and the store.
+        disk: The store, and the most models that the run folder holds at once: those at the end, and candidates of a grid.
         memory: The most that the program needs at once, roughly.
     """
 
@@ -83,16 +86,53 @@ def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace)
         fold = epochs * sizes.train * pace.train + look * pace.predict
     else:
         step = experiment.shrink[number - 1]
-        times = scorings(step)
-        scored = min(step.samples * sizes.groups, sizes.train)
-        look = (times + len(step.candidates())) * sizes.val + sizes.test  # after every step, and before the first
-        fold = times * (scored * pace.score + pace.pick) + look * pace.predict
+        made, scored = passes(step), scored_images(step, sizes)
+        seconds = made.scorings * scored * pace.score * _share(step, sizes.classes) + (made.looks - 1) * pace.pick
+        fold = seconds + (made.looks * sizes.val + sizes.test) * pace.predict
     return experiment.data.folds * fold
 
 
+class Passes(NamedTuple):
+    """How often a step reads the data in one fold, at most: candidates may meet, or stop, before that.
+
+    Attributes:
+        scorings: Passes over the scored images.
+        looks: Passes over the validation images.
+    """
+
+    scorings: int
+    looks: int
+
+
+def passes(step: ShrinkSettings) -> Passes:
+    """What candidates are known to share is counted once: the start, and the way of those that differ in how far they go."""
+    scored, seen = set(), set()
+    for number, candidate in enumerate(step.candidates()):
+        recipe, way = step.recipe(candidate), {key: value for key, value in candidate.items() if key not in WHERE}
+        family = {key: value for key, value in way.items() if key not in BY_CONTRAST}
+        if not shares(recipe):
+            way = family = {"alone": number}
+        ratios = tuple(round(ratio, 9) for ratio in recipe.schedule())  # 3 * 0.1 and 0.3 are the same weights
+        places = [(str(way if steps else family), ratios[:steps]) for steps in range(len(ratios) + 1)]
+        scored.update(places[:-1])
+        seen.update(places)
+    return Passes(len(scored), len(seen))
+
+
 def scorings(step: ShrinkSettings) -> int:
-    """How often a step's candidates score the weights, in one fold."""
-    return sum(len(list(step.recipe(candidate).schedule())) for candidate in step.candidates())
+    """How often a step's candidates score the weights in one fold, at most."""
+    return passes(step).scorings
+
+
+def scored_images(step: ShrinkSettings, sizes: Sizes) -> int:
+    """How many images a scoring reads, at most."""
+    return sizes.train if step.samples == "all" else min(step.samples * sizes.groups, sizes.train)
+
+
+def _share(step: ShrinkSettings, classes: int) -> float:
+    """The part of an exact scoring's time that sampled columns take: a backward pass each, and one pass to choose them."""
+    columns = step.settings.get("columns", (None,))
+    return float(np.mean([1.0 if c is None else min(1.0, (c + 1) / max(classes - 1, 1)) for c in columns]))
 
 
 def weigh(experiment: Experiment, count: int, sizes: Sizes) -> Weight:
@@ -103,9 +143,11 @@ def weigh(experiment: Experiment, count: int, sizes: Sizes) -> Weight:
     store, kept = count * size * size * 3, kept_for_backward(model, size)
     training = COPIES[experiment.train.optimizer] * weights + kept * experiment.train.batch_size
     # Twice the model, its masks, and curvature and scores in double precision beside the groups'.
-    scoring = (8 + sizes.groups) * weights + 2 * kept * SCORING_BATCH
+    scoring = (8 + sizes.groups) * weights + 2 * kept * max((step.batch for step in experiment.shrink), default=0)
     needed = [0 if experiment.model.checkpoint else training, scoring if experiment.shrink else 2 * weights]
-    models = experiment.data.folds * (1 + len(experiment.shrink)) * weights
+    folds = experiment.data.folds
+    tried = [len(step.candidates()) * (folds if step.choose_over == "folds" else 1) for step in experiment.shrink]
+    models = (folds * (1 + len(experiment.shrink)) + max(tried, default=0)) * weights
     return Weight(store, weights, store + models, PROGRAM + store + max(needed))
 
 

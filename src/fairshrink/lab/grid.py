@@ -4,7 +4,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -12,6 +12,8 @@ from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import Recipe
 from fairshrink.errors import suggest
 
+# A file has no tables of numbered groups: the coefficients of the groups are a list in their order.
+WRITTEN: dict[str, Any] = {"weights": tuple[float, ...] | None}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -86,14 +88,26 @@ def _check_name(name: Any, earlier: list[str]) -> None:
 
 
 def _values(key: str, given: Any, annotation: Any) -> tuple[Any, ...]:
-    values = given if isinstance(given, (list, tuple)) else [given]
-    if not values:
+    """The values of a setting; a list is several of them, unless the setting is a list by itself: then a list of lists is."""
+    annotation = WRITTEN.get(key, annotation)
+    plain = [given] if _is_list(annotation) and not _is_nested(given) else given
+    values = list(plain) if isinstance(plain, (list, tuple)) else [plain]
+    if not values or given == []:
         raise ValueError(f"{key} is an empty list: give a value, or several for a grid.")
-    adapter = TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+    adapter = TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False, strict=True))
     try:
-        return tuple(adapter.validate_python(value) for value in values)
+        return tuple(adapter.validate_python(tuple(v) if isinstance(v, list) else v) for v in values)
     except ValidationError as error:
-        raise ValueError(f"{key} is {given!r}: {error.errors()[0]['msg']}.") from error
+        said = dict.fromkeys(problem["msg"].replace("tuple", "list") for problem in error.errors())
+        raise ValueError(f"{key} is {given!r}: {'; or '.join(said)}.") from error
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(part) is tuple for part in (annotation, *get_args(annotation)))
+
+
+def _is_nested(given: Any) -> bool:
+    return isinstance(given, (list, tuple)) and any(isinstance(value, (list, tuple)) for value in given)
 
 
 def _free_name(method: str, taken: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from fairshrink.data.table import Manifest, nothing_excluded
 from fairshrink.errors import DataError
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.estimate import Pace, Sizes
-from fairshrink.lab.work import EVALUATION_BATCH, SCORING_BATCH
+from fairshrink.lab.work import EVALUATION_BATCH
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.select import lowest
 from fairshrink.models.backbones import build
@@ -38,7 +38,8 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
     settings, size = experiment.train, experiment.data.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(experiment.model.backbone, num_classes=sizes.classes, size=size).to(device)
-    toy = random_images(size, sizes, max(settings.batch_size, EVALUATION_BATCH))
+    scoring = max((step.batch for step in experiment.shrink), default=experiment.shrink_defaults.batch)
+    toy = random_images(size, sizes, max(settings.batch_size, scoring, EVALUATION_BATCH))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run says what precision the machine has
         once = replace(settings.loop(usable(settings.precision, device)), epochs=1)
@@ -52,7 +53,7 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
 
     def score(count: int) -> None:
         names = list(compressible(model))
-        ggn_diagonal(model, batches(count, SCORING_BATCH), num_groups=sizes.groups, params=names)
+        ggn_diagonal(model, batches(count, scoring), num_groups=sizes.groups, params=names)
 
     few = max(FIRST, sizes.groups)
     with _threads(settings.threads):
@@ -60,7 +61,7 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
             decode=_decoding(manifest, size),
             train=0.0 if experiment.model.checkpoint else _pace(train, FIRST, settings.batch_size),
             predict=_pace(lambda count: predict(model, batches(count, EVALUATION_BATCH)), FIRST, EVALUATION_BATCH),
-            score=_pace(score, few, max(few, SCORING_BATCH)) if experiment.shrink else 0.0,
+            score=_pace(score, few, max(few, scoring)) if experiment.shrink else 0.0,
             pick=_picking(model) if experiment.shrink else 0.0,
         )
 

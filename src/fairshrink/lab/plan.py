@@ -117,7 +117,7 @@ def _cost(experiment: Experiment, number: int, images: int) -> str:
     step = experiment.shrink[number - 1]
     candidates = step.candidates()
     drawn = "of each group" if METHODS[step.method].by_group else "per group, drawn plainly"
-    return (
-        f"{step.method} on {step.parent}, {len(candidates)} setting(s) chosen by {step.choose}: {scorings(step)} scorings "
-        f"of {step.samples} samples {drawn}"
-    )
+    samples = "all samples of known group" if step.samples == "all" else f"{step.samples:,} samples {drawn}"
+    over = f" over the {step.choose_over}" if experiment.data.folds > 1 else ""
+    chosen = f"{len(candidates)} settings, chosen by {step.choose}{over}" if len(candidates) > 1 else "1 setting"
+    return f"{step.method} on {step.parent}, {chosen}: {scorings(step)} scorings at most of {samples}"

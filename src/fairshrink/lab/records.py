@@ -12,14 +12,17 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fairshrink.compress.stopping import Step
+from fairshrink.compress.steps import Step
 from fairshrink.data.groups import Attribute
 from fairshrink.data.splits import empty_cells, unassigned
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import Prepared
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.rates import accuracy, f1, precision, recall
+from fairshrink.metrics.soft import Soft
 from fairshrink.train.evaluate import Predictions
+
+SOFT_SUMS = ("support", "true_prob", "log_loss")
 
 
 def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
@@ -72,8 +75,8 @@ def group_names(attribute: Attribute) -> NDArray[np.object_]:
 
 
 def step_record(step: Step, groups: Sequence[str]) -> dict[str, Any]:
-    """A step as it is written down, counts included, so that it can be read back exactly."""
-    return {
+    """A step as it is written down, counts and sums of probabilities included, so that it can be read back exactly."""
+    record: dict[str, Any] = {
         "ratio": step.ratio,
         "fixed": step.fixed,
         "total": step.total,
@@ -81,14 +84,19 @@ def step_record(step: Step, groups: Sequence[str]) -> dict[str, Any]:
         "overall": scores(step.counts.counts.sum(axis=0, keepdims=True), ["all"])["all"],
         "groups": scores(step.counts.counts, groups),
         "gaps": step.gaps,
+        "criteria": step.criteria,
         "counts": step.counts.counts.tolist(),
     }
+    if step.soft is not None:
+        record["soft"] = {name: getattr(step.soft, name).tolist() for name in SOFT_SUMS}
+    return record
 
 
 def read_step(record: Mapping[str, Any]) -> Step:
     """A step as it was before it was written down."""
     counts = GroupCounts(np.array(record["counts"], dtype=np.int64))
-    return Step(record["ratio"], record["fixed"], record["total"], record["seconds"], counts)
+    soft = Soft(**{name: np.array(record["soft"][name]) for name in SOFT_SUMS}) if "soft" in record else None
+    return Step(record["ratio"], record["fixed"], record["total"], record["seconds"], counts, soft)
 
 
 def scores(counts: NDArray[np.int64], groups: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -21,7 +21,7 @@ from fairshrink.lab.data import cache_folder, prepare
 from fairshrink.lab.grid import not_default
 from fairshrink.lab.observer import Observer, Quiet
 from fairshrink.lab.records import data_card, environment, now
-from fairshrink.lab.shrinking import shrink_fold
+from fairshrink.lab.shrinking import Shrinking, shrink_folds
 from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
 from fairshrink.lab.training import first_layer_saliency, train_fold
 from fairshrink.lab.work import Work, check_favoured
@@ -76,7 +76,7 @@ def _everything(experiment: Experiment, paths: RunPaths, beside: Path, observer:
     work = Work(experiment, prepared, paths, beside, observer, device, precision)
     check_favoured(work)
     training = _stage(work, 0, "train")
-    _do(work, training, lambda fold, folder: train_fold(work, fold, folder), _train_record)
+    _do(work, training, lambda: _train(work, training), _train_record)
     note({})
     if not training.saliency.exists():
         write_json(training.saliency, first_layer_saliency(work, training.fold(0), SALIENCY_SAMPLES))
@@ -128,17 +128,21 @@ def _stage(work: Work, number: int, name: str) -> StagePaths:
     return work.paths.stage(number, name, work.experiment.data.folds)
 
 
+def _train(work: Work, stage: StagePaths) -> None:
+    for fold in range(stage.folds):
+        work.observer.say(stage.title(fold))
+        train_fold(work, fold, stage.fold(fold))
+
+
 def _shrink(work: Work, number: int, step: ShrinkSettings, stages: dict[str, StagePaths]) -> StagePaths:
     stage, parent, training = _stage(work, number, step.name), stages[step.parent], stages["train"]
-
-    def do(fold: int, folder: FoldPaths) -> None:
-        shrink_fold(work, fold, step, (folder, parent.fold(fold), training.fold(fold)))
 
     def record(work: Work, stage: StagePaths) -> dict[str, Any]:
         return _shrink_record(work, stage, step, training)
 
     frozen = [stage.fold(fold).frozen for fold in range(stage.folds)]
-    _do(work, stage, do, record, also=(stage.steps, stage.choice, *frozen))
+    shrinking = Shrinking(work, step, stage, parent, training)
+    _do(work, stage, lambda: shrink_folds(shrinking), record, also=(stage.steps, stage.choice, *frozen))
     compare_stage(work, stage, training)
     return stage
 
@@ -146,7 +150,7 @@ def _shrink(work: Work, number: int, step: ShrinkSettings, stages: dict[str, Sta
 def _do(
     work: Work,
     stage: StagePaths,
-    fold: Callable[[int, FoldPaths], None],
+    folds: Callable[[], None],
     record: Callable[[Work, StagePaths], dict[str, Any]],
     also: Sequence[Path] = (),
 ) -> None:
@@ -155,11 +159,8 @@ def _do(
         work.observer.say(f"{stage.root.name}: done before")
         return
     began = time.perf_counter()
-    folds = range(stage.folds)
-    for number in folds:
-        work.observer.say(f"{stage.root.name}: fold {number}" if stage.folds > 1 else stage.root.name)
-        fold(number, stage.fold(number))
-    tables = [read_safe_csv(stage.fold(number).predictions) for number in folds]
+    folds()
+    tables = [read_safe_csv(stage.fold(number).predictions) for number in range(stage.folds)]
     table = pd.concat(tables, ignore_index=True)
     write_text(stage.predictions, safe_csv(table))
     write_json(stage.audit, _audit(work, table))
@@ -199,12 +200,10 @@ def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training
     folders = [stage.fold(fold) for fold in range(stage.folds)]
     results = [read_json(folder.result) for folder in folders]
     write_lines(stage.steps, _step_lines(results))
-    chosen = [
-        {"fold": fold, "candidate": result["chosen"], "params": result["candidates"][result["chosen"]]["params"]}
-        for fold, result in enumerate(results)
-    ]
+    chosen = [_chosen(fold, result) for fold, result in enumerate(results)]
     table = [row for result in results for row in result["candidates"]]
-    write_json(stage.choice, {"rule": step.choose, "candidates": table, "chosen": chosen})
+    choice = {"rule": step.choose, "over": step.choose_over, "candidates": table, "chosen": chosen}
+    write_json(stage.choice, choice)
     return {
         "name": step.name,
         "method": step.method,
@@ -212,16 +211,26 @@ def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training
         "parent": step.parent,
         "params": not_default(step.method, step.settings),
         "samples": step.samples,
+        "batch": step.batch,
+        "preset": step.preset,
         "rule": step.choose if len(step.candidates()) > 1 else None,
+        "over": step.choose_over,
+        "chosen": [one["said"] for one in chosen],
         "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
         **_sparsity(work, folders),
     }
 
 
+def _chosen(fold: int, result: dict[str, Any]) -> dict[str, Any]:
+    best = result["chosen"]
+    params = {} if best is None else result["candidates"][best]["params"]
+    return {"fold": fold, "candidate": best, "params": params, "said": result.get("said", "")}
+
+
 def _step_lines(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"fold": fold, "candidate": number, "params": record["params"], "step": index}
-        | {key: value for key, value in step.items() if key != "counts"}
+        | {key: value for key, value in step.items() if key != "soft"}
         for fold, result in enumerate(results)
         for number, record in enumerate(result["runs"])
         for index, step in enumerate(record["steps"])

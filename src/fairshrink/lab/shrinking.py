@@ -1,78 +1,106 @@
-"""Shrinking one fold's model with every candidate of a step; the choice is made on validation."""
+"""Shrinking every fold's model with every candidate of a step; choosing one of them on validation."""
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from fairshrink.compress.recipe import Compressed, compress
-from fairshrink.compress.stopping import Step
+from fairshrink.compress.grid import Setting, one_by_one
+from fairshrink.compress.recipe import Compressed
+from fairshrink.compress.steps import Step
 from fairshrink.data.splits import VAL
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.choose import Candidate, choose, mean_f1
-from fairshrink.lab.config import ShrinkSettings
+from fairshrink.lab.choose import Candidate, choose, may_see, mean_f1, rule, together
 from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
-from fairshrink.lab.store import FoldPaths
-from fairshrink.lab.work import SCORING_BATCH, Work, group_code, predict_fold, scoring_rows
+from fairshrink.lab.settings import ShrinkSettings
+from fairshrink.lab.store import FoldPaths, StagePaths
+from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few
 from fairshrink.types import Splits
 
+Params = dict[str, Any]
 
-def shrink_fold(work: Work, fold: int, step: ShrinkSettings, folders: tuple[FoldPaths, FoldPaths, FoldPaths]) -> None:
-    """Shrink one fold's model with every candidate of a step, choose on validation, predict the test part.
 
-    Args:
-        work: What every stage needs.
-        fold: Which fold.
-        step: The method and its grid.
-        folders: This stage's, its parent's and the training's.
+@dataclass(frozen=True)
+class Shrinking:
+    """One stage's work: the step, and where this stage, its parent and the training lie."""
+
+    work: Work
+    step: ShrinkSettings
+    stage: StagePaths
+    parent: StagePaths
+    training: StagePaths
+
+    def done(self, fold: int) -> bool:
+        """Whether a fold's choice has been made and written."""
+        return _kept(self.stage.fold(fold))
+
+
+def shrink_folds(shrinking: Shrinking) -> None:
+    """Shrink the model of every fold with every candidate of the step, choose on validation, predict the test parts.
+
+    The choice over the folds needs the candidates of all of them; until it is made, nobody looks at a test part.
     """
-    folder, parent, training = folders
-    if not all(path.exists() for path in (folder.result, folder.model, folder.frozen)):
-        candidates = step.candidates()
-        for number, candidate in enumerate(candidates):
-            if not folder.candidate(number).result.exists():
-                work.observer.advance(f"{step.name}, fold {fold}", number, len(candidates))
-                shrunk = _shrunk(work, fold, (step, candidate), (parent, training))
-                _keep(work, folder.candidate(number), shrunk, (step, candidate))
-        _take_best(work, fold, step, folder)
-    shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
-    predict_fold(work, fold, folder)
+    folds = range(shrinking.stage.folds)
+    at_once = [folds] if shrinking.step.choose_over == "folds" else [[fold] for fold in folds]
+    for together_ in at_once:
+        for fold in together_:
+            shrinking.work.observer.say(shrinking.stage.title(fold))
+            if not shrinking.done(fold):
+                _try_all(shrinking, fold)
+        for fold in together_:
+            if not shrinking.done(fold):
+                _take_best(shrinking, fold)
+        for fold in together_:
+            folder = shrinking.stage.fold(fold)
+            shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
+            predict_fold(shrinking.work, fold, folder)
 
 
-def _shrunk(
-    work: Work, fold: int, what: tuple[ShrinkSettings, dict[str, Any]], start: tuple[FoldPaths, FoldPaths]
-) -> Compressed:
-    (step, candidate), (parent, training) = what, start
-    model, frozen = work.load(parent)
-    favoured = read_json(training.result)["group"] if step.unprivileged == "auto" else step.unprivileged
-    rows = scoring_rows(work, fold, step.samples, METHODS[step.method].by_group)
-    val = work.loader(work.prepared.rows(fold, VAL))
-    data = Splits(work.loader(rows, batch_size=SCORING_BATCH), val, [])
-    said = in_words(step, candidate)
+def _try_all(shrinking: Shrinking, fold: int) -> None:
+    """Every candidate that is not there yet, each kept as soon as it is done."""
+    work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
+    candidates = step.candidates()
+    left = [number for number in range(len(candidates)) if not _kept(folder.candidate(number))]
+    if not left:
+        return
+    model, frozen = work.load(shrinking.parent.fold(fold))
+    favoured = step.unprivileged
+    if favoured == "auto":
+        favoured = read_json(shrinking.training.fold(fold).result)["group"]
 
-    def tell(done: Step) -> None:
+    def tell(place: int, done: Step) -> None:
+        said = in_words(step, candidates[left[place]])
         gaps = ", ".join(f"{name} {value:.3f}" for name, value in done.gaps.items())
         work.observer.say(
             f"fold {fold}: {step.name} ({said}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
         )
 
-    return compress(
-        model,
-        data,
-        step.recipe(candidate),
-        unprivileged=group_code(work, favoured),
-        frozen=frozen,
-        seed=work.experiment.train.seed,
-        on_step=tell,
+    setting = Setting(
+        unprivileged=group_code(work, favoured), frozen=frozen, seed=work.experiment.train.seed, on_step=tell
     )
+    recipes = [step.recipe(candidates[number]) for number in left]
+    work.observer.advance(f"{step.name}, fold {fold}", len(candidates) - len(left), len(candidates))
+    for done, (place, shrunk) in enumerate(one_by_one(model, _data(work, fold, step), recipes, setting), start=1):
+        _keep(work, folder.candidate(left[place]), shrunk, (step, candidates[left[place]]))
+        work.observer.advance(f"{step.name}, fold {fold}", len(candidates) - len(left) + done, len(candidates))
 
 
-def told(step: ShrinkSettings, candidate: dict[str, Any]) -> dict[str, Any]:
+def _data(work: Work, fold: int, step: ShrinkSettings) -> Splits:
+    """What scoring and choosing may see; the test part is not in it."""
+    rows = scoring_rows(work, fold, step.samples, METHODS[step.method].by_group)
+    if fold == 0 and (short := too_few(work, fold, step.samples, METHODS[step.method].by_group)):
+        work.observer.say(f"{step.name}: {short}")
+    return Splits(work.loader(rows, batch_size=step.batch), work.loader(work.prepared.rows(fold, VAL)), [])
+
+
+def told(step: ShrinkSettings, candidate: Params) -> Params:
     """The settings of a candidate that the experiment chose; the rest are the method's defaults."""
     return {key: candidate[key] for key in not_default(step.method, step.settings)}
 
 
-def in_words(step: ShrinkSettings, candidate: dict[str, Any]) -> str:
+def in_words(step: ShrinkSettings, candidate: Params) -> str:
     """The same as text."""
     chosen = told(step, candidate).items()
     return (
@@ -81,7 +109,11 @@ def in_words(step: ShrinkSettings, candidate: dict[str, Any]) -> str:
     )
 
 
-def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, what: tuple[ShrinkSettings, dict[str, Any]]) -> None:
+def _kept(folder: FoldPaths) -> bool:
+    return all(path.exists() for path in (folder.result, folder.model, folder.frozen))
+
+
+def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, what: tuple[ShrinkSettings, Params]) -> None:
     step, candidate = what
     work.save(folder, shrunk.model)
     save_frozen(folder.frozen, shrunk.frozen)
@@ -93,26 +125,62 @@ def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, what: tuple[ShrinkS
     write_json(folder.result, record)
 
 
-def _take_best(work: Work, fold: int, step: ShrinkSettings, folder: FoldPaths) -> None:
-    records = [read_json(folder.candidate(number).result) for number in range(len(step.candidates()))]
-    candidates = [Candidate(read_step(record["steps"][0]), read_step(record["steps"][-1])) for record in records]
-    best, values = choose(step.choose, candidates)
-    metric = step.choose.partition(":")[2]
+def _records(shrinking: Shrinking, fold: int) -> list[dict[str, Any]]:
+    """What every candidate of a fold measured; of a fold whose candidates are tidied away, from its result."""
+    folder = shrinking.stage.fold(fold)
+    if shrinking.done(fold):
+        return read_json(folder.result)["runs"]
+    return [read_json(folder.candidate(number).result) for number in range(len(shrinking.step.candidates()))]
+
+
+def _take_best(shrinking: Shrinking, fold: int) -> None:
+    work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
+    over = may_see(fold, shrinking.stage.folds) if step.choose_over == "folds" else [fold]
+    candidates = _candidates([_records(shrinking, other) for other in over])
+    found, chosen_by, records = choose(step.choose, candidates), rule(step.choose), _records(shrinking, fold)
+    best = found.best if len(candidates) > 1 else 0  # one setting was asked for: a rule has nothing to say about it
     table = [
         {
             "fold": fold,
             "candidate": number,
             "params": record["params"],
-            "value": value,
+            "value": found.values[number],
+            "within": found.within[number],
             "f1": mean_f1(candidate.end),
-            "gap": candidate.end.gaps[metric],
+            "f1_before": mean_f1(candidate.start),
+            "gap": candidate.end.criteria.get(chosen_by.metric),
+            "criteria": candidate.end.criteria,
         }
-        for number, (record, candidate, value) in enumerate(zip(records, candidates, values, strict=True))
+        for number, (record, candidate) in enumerate(zip(records, candidates, strict=True))
     ]
-    model, frozen = work.load(folder.candidate(best))
+    parent = shrinking.parent.fold(fold)
+    model, frozen = work.load(parent if best is None else folder.candidate(best))
     work.save(folder, model)
     save_frozen(folder.frozen, frozen)
-    write_json(folder.result, {"chosen": best, "candidates": table, "runs": records})
-    if len(records) > 1:
-        said = in_words(step, step.candidates()[best])
-        work.observer.say(f"fold {fold}: {step.name}: {step.choose} chose {said} of {len(records)} candidates")
+    said = _said(step, best, over, sum(found.within))
+    write_json(folder.result, {"chosen": best, "said": said, "candidates": table, "runs": records})
+    work.observer.say(f"fold {fold}: {step.name}: {said}")
+
+
+def _candidates(folds: Sequence[Sequence[dict[str, Any]]]) -> list[Candidate]:
+    """Each candidate on the validation parts of some folds together."""
+    return [
+        together([Candidate(read_step(record["steps"][0]), read_step(record["steps"][-1])) for record in records])
+        for records in zip(*folds, strict=True)
+    ]
+
+
+def _said(step: ShrinkSettings, best: int | None, over: Sequence[int], within: int) -> str:
+    """What was chosen, by which rule, on which data."""
+    candidates, chosen_by = step.candidates(), rule(step.choose)
+    folds = f"fold {over[0]}" if len(over) == 1 else f"folds {', '.join(map(str, over))}"
+    if best is None:
+        loss = f" within {chosen_by.loss:g} of the start's macro F1 on the validation part of {folds}"
+        return f"none of {len(candidates)} setting(s) is{loss}, so nothing is pruned: the model is the start's ({step.choose})"
+    if len(candidates) == 1:
+        return f"one setting, nothing to choose: {in_words(step, candidates[0])}"
+    bound = f" ({within} are within the bound)" if chosen_by.loss is not None else ""
+    return (
+        f"{in_words(step, candidates[best])} chosen of {len(candidates)} settings{bound}: {chosen_by.words()}, on the validation "
+        f"part of {folds}"
+    )

@@ -62,6 +62,10 @@ class StagePaths:
         """One fold of the stage."""
         return FoldPaths(self.root if self.folds == 1 else self.root / f"fold-{number}")
 
+    def title(self, number: int) -> str:
+        """A fold of the stage, for people."""
+        return f"{self.root.name}: fold {number}" if self.folds > 1 else self.root.name
+
     def complete(self, also: Iterable[Path] = ()) -> bool:
         """Whether all of it was done, and nothing of it was removed by hand since, as a damaged file may be."""
         folds = [self.fold(number) for number in range(self.folds)]

@@ -18,7 +18,7 @@ from fairshrink.lab.data import find
 from fairshrink.lab.doubts import doubts
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, write_lines
-from fairshrink.lab.work import SCORING_BATCH, Work, group_code, predict_fold, scoring_rows
+from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.models.backbones import build
@@ -175,7 +175,7 @@ def first_layer_saliency(work: Work, folder: FoldPaths, samples: int) -> dict[st
     model, _ = work.load(folder)
     name, weight = next(iter(compressible(model).items()))
     rows = scoring_rows(work, 0, samples, by_group=True)
-    batches = work.loader(rows, batch_size=SCORING_BATCH)
+    batches = work.loader(rows, batch_size=work.experiment.shrink_defaults.batch)
     curvature, _ = ggn_diagonal(model, batches, num_groups=len(work.groups), params=[name])
     saliency = 0.5 * curvature[name].double().flatten(1) * weight.detach().double().flatten().square()
     saliency = saliency / saliency.amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)

@@ -27,7 +27,6 @@ from fairshrink.tables import safe_csv
 from fairshrink.train.evaluate import evaluate, predict
 
 EVALUATION_BATCH = 256
-SCORING_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -111,13 +110,13 @@ def check_favoured(work: Work) -> None:
             group_code(work, name)
 
 
-def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray[np.int64]:
+def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> NDArray[np.int64]:
     """Training samples that a method is scored on, the same for every method with the same draw.
 
     Args:
         work: What every stage needs.
         fold: Which fold.
-        samples: How many per group.
+        samples: How many per group; "all": every one whose group is known.
         by_group: That many of each group (all of them where there are fewer); or as many in total, each group with its
             share of the training part, which is a plain draw without its luck.
     """
@@ -126,11 +125,29 @@ def scoring_rows(work: Work, fold: int, samples: int, by_group: bool) -> NDArray
     order = np.random.default_rng([work.experiment.train.seed, fold]).permutation(len(rows))
     shuffled, codes = rows[order], codes[order]
     sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
-    total = samples * len(work.groups)
-    wanted = (
-        np.full_like(sizes, samples) if by_group else np.maximum(1, np.round(total * sizes / sizes.sum())).astype(int)
-    )
+    wanted = sizes if isinstance(samples, str) else _wanted(sizes, samples, by_group)
     return np.sort(np.concatenate([shuffled[codes == g][:most] for g, most in enumerate(wanted)]))
+
+
+def _wanted(sizes: NDArray[np.int64], samples: int, by_group: bool) -> NDArray[np.int64]:
+    if by_group:
+        return np.full_like(sizes, samples)
+    return np.maximum(1, np.round(samples * len(sizes) * sizes / sizes.sum())).astype(np.int64)
+
+
+def too_few(work: Work, fold: int, samples: int | str, by_group: bool) -> str | None:
+    """What to say where a step asks for more samples than there are; None where there are enough."""
+    if isinstance(samples, str):
+        return None
+    codes = work.prepared.dataset.attribute().codes[work.prepared.rows(fold, TRAIN)]
+    sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
+    short = np.flatnonzero(sizes < _wanted(sizes, samples, by_group))
+    if not len(short):
+        return None
+    there = ", ".join(f"{sizes[g]:,} of '{work.groups[g]}'" for g in short)
+    return (
+        f"scores are to use {samples:,} images of each group, but the training part has {there}: all of these are used"
+    )
 
 
 def predict_fold(work: Work, fold: int, folder: FoldPaths) -> None:

@@ -1,0 +1,51 @@
+"""Settings of published experiments, by name. Each number says where it stands; keys that an experiment writes itself win."""
+
+from typing import Any
+
+from fairshrink.errors import suggest
+
+# Wu, Zeng, Xu, Shi and Hu 2022 (FairPrune), its experiments: ratio, step, beta; for the scores, batches of one group each:
+# Fitzpatrick-17k: 500 pairs of mini-batches of 2 images: 1,000 images of each group an iteration.
+# ISIC 2019: 200 pairs of 64: 12,800 of each group, or all where there are fewer.
+# OBD is the paper's baseline at the same ratios, scored on all training data in one shot (LeCun et al. 1989); the mean over
+# samples does not depend on the batch, so that of FairPrune serves.
+PRESETS: dict[str, dict[str, Any]] = {
+    "fairprune-fitzpatrick17k": {
+        "method": "fairprune",
+        "ratio": 0.35,
+        "step": 0.05,
+        "beta": 0.33,
+        "samples": 500 * 2,
+        "batch": 2,
+    },
+    "fairprune-isic2019": {
+        "method": "fairprune",
+        "ratio": 0.5,
+        "step": 0.1,
+        "beta": 0.2,
+        "samples": 200 * 64,
+        "batch": 64,
+    },
+    "obd-fitzpatrick17k": {"method": "obd", "ratio": 0.35, "samples": "all", "batch": 2},
+    "obd-isic2019": {"method": "obd", "ratio": 0.5, "samples": "all", "batch": 64},
+}
+
+
+def filled(step: dict[str, Any]) -> dict[str, Any]:
+    """A [[shrink]] table with what its preset says; without one, as it is.
+
+    Raises:
+        ValueError: There is no such preset, or it is another method's.
+    """
+    name = step.get("preset")
+    if name is None:
+        return step
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ValueError(f"there is no preset called {name!r}.{suggest(str(name), PRESETS)}")
+    preset = PRESETS[name]
+    method = step.get("method", preset["method"])
+    if method != preset["method"]:
+        raise ValueError(
+            f"the preset '{name}' is for the method '{preset['method']}', but method is {method!r}. Leave one of them out."
+        )
+    return preset | step

@@ -1,0 +1,61 @@
+"""What every part of an experiment's settings is built from, and the settings of a shrink step."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from fairshrink.compress.recipe import Recipe
+from fairshrink.lab.grid import METHODS, combinations
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+def _samples(given: Any) -> Any:
+    if given == "all" or (isinstance(given, int) and not isinstance(given, bool) and given >= 1):
+        return given
+    raise ValueError(f'it is {given!r}, but a whole number from 1 on, or "all", is expected.')
+
+
+Samples = Annotated[Any, AfterValidator(_samples)]  # of each group
+
+
+class Settings(BaseModel):
+    """Frozen; a key that is not there is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ShrinkDefaults(Settings):
+    """`[shrink_defaults]`: what holds for every shrink step that does not say otherwise."""
+
+    unprivileged: str = "auto"
+    samples: Samples = 256
+    batch: Count = 64
+
+
+class ShrinkSettings(Settings):
+    """`[[shrink]]`: one method on one parent; a list as a setting makes a grid.
+
+    Keys that belong to the method itself (ratio, beta, ...) are kept in `settings`, each as a tuple of values. What a preset
+    says stands in these, too; its name is kept for the record.
+    """
+
+    method: str
+    name: str
+    parent: str
+    unprivileged: str
+    samples: Samples
+    batch: Count
+    preset: str | None = None
+    choose: str = "gap:soft_eopp1:0.01"
+    choose_over: Literal["fold", "folds"] = "folds"
+    settings: dict[str, tuple[Any, ...]] = {}
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Every combination of the settings, in the order they were written."""
+        return combinations(self.settings)
+
+    def recipe(self, candidate: dict[str, Any]) -> Recipe:
+        """The method with one combination of settings."""
+        return METHODS[self.method].recipe(**candidate)
