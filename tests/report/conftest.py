@@ -4,7 +4,7 @@ import pytest
 
 from fairshrink.report.page import write_report
 from fairshrink.report.reading import read_run
-from report.fake_run import three_groups, write_fake_run
+from report.fake_run import mapped_grid, three_groups, write_fake_run
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,12 @@ def five(five_folder):
 @pytest.fixture(scope="session")
 def three(three_folder):
     return read_run(three_folder)
+
+
+@pytest.fixture(scope="session")
+def mapped(tmp_path_factory):
+    """Three folds, a grid of beta and ratio, a rule with a bound."""
+    return read_run(write_fake_run(tmp_path_factory.mktemp("mapped") / "run", mapped_grid()))
 
 
 @pytest.fixture

@@ -51,6 +51,9 @@ class Plan(NamedTuple):
     betas: tuple[float, ...] = (0.2, 0.33, 0.5, 0.7)
     layer: str = "conv1.weight"
     config: str = CONFIG
+    ratios: tuple[float, ...] = (0.35,)
+    rule: str = "fate:eopp1"
+    over: str = "fold"
 
 
 def three_groups() -> Plan:
@@ -58,6 +61,20 @@ def three_groups() -> Plan:
     classes = {f"class {letter}": 800 for letter in "ABCDE"}
     config = '[data]\nsource = "lesions"\nseed = 3\n\n[model]\nbackbone = "small_cnn"\n'
     return Plan("lesions", classes, {"tone": ("tone 1", "tone 2", "tone 3")}, 1, (0.33,), "features.0.weight", config)
+
+
+def mapped_grid() -> Plan:
+    """Three folds, a grid of beta and ratio, a rule with a bound on macro F1 over all folds."""
+    classes = {f"class {letter}": size for letter, size in zip("ABC", (400, 700, 300), strict=True)}
+    return three_groups()._replace(
+        classes=classes,
+        attributes={"sex": ("female", "male")},
+        folds=3,
+        betas=(0.0, 0.33, 0.8),
+        ratios=(0.1, 0.2, 0.35),
+        rule="gap:soft_eopp1:0.02",
+        over="folds",
+    )
 
 
 def write_fake_run(folder: Path, plan: Plan | None = None) -> Path:
@@ -84,9 +101,9 @@ def write_fake_run(folder: Path, plan: Plan | None = None) -> Path:
             _json(stage / "saliency.json", _saliency(plan, rng))
         else:
             betas = plan.betas if method == "fairprune" else (None,)
-            steps = fake_steps(plan, betas, rng)
+            steps = fake_steps(plan, betas)
             _lines(stage / "steps.jsonl", steps)
-            _json(stage / "choice.json", fake_choice(steps))
+            _json(stage / "choice.json", fake_choice(steps, plan.rule, plan.over))
     return folder
 
 
@@ -221,14 +238,14 @@ def _stage(plan: Plan, method: str, title: str) -> dict[str, Any]:
         }
         for fold in range(plan.folds)
     ]
-    params = {"ratio": [0.35]} | ({"beta": list(plan.betas)} if method == "fairprune" else {})
+    params = {"ratio": list(plan.ratios)} | ({"beta": list(plan.betas)} if method == "fairprune" else {})
     return {
         "name": method if shrunk else "train",
         "method": method,
         "title": title,
         "parent": "train" if shrunk else None,
         "params": params if shrunk else {},
-        "rule": "fate:eopp1" if method == "fairprune" else None,
+        "rule": plan.rule if len(plan.ratios) > 1 or method == "fairprune" else None,
         "unprivileged": unprivileged,
         "seconds": 170.5 if method == "vanilla" else {"score": 41.2, "evaluate": 120.0, "total": 170.5},
         "zero_fraction": 0.3491 if shrunk else 0.0,

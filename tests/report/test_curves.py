@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fairshrink.report import curves, style
+from fairshrink.report import curves, grids, style
 from fairshrink.report.audited import Scores
 
 
@@ -46,11 +46,36 @@ def test_the_training_curve_is_the_mean_of_the_folds(five):
 def test_the_gap_of_a_stage_is_that_of_its_rule(five):
     rule = five.stages[2].record.rule
     assert rule == "fate:eopp1"
-    assert curves.gap_of_rule(five.stages[0]) == "eopp1"
+    assert grids.metric_of(five.stages[0]) == "eopp1"
 
 
 def test_an_average_with_an_undefined_group_is_undefined(five):
     step = five.stages[1].steps[0]
-    assert curves.average_step_f1(step) is not None
+    assert grids.average_step_f1(step) is not None
     undefined = replace(step, groups=step.groups | {"female": Scores(5, None, None, None, None)})
-    assert curves.average_step_f1(undefined) is None
+    assert grids.average_step_f1(undefined) is None
+
+
+def test_candidates_that_differ_in_the_ratio_share_a_line(mapped):
+    with style.drawing():
+        top = curves.along_ratio(mapped.stages[2]).axes[0]
+    assert [line.get_label() for line in top.lines][:3] == ["beta 0", "beta 0.33", "beta 0.8"]
+    assert [len(line.get_xdata()) for line in top.lines][:3] == [8, 8, 8]
+    assert top.get_title(loc="left") == "soft EOpp1 between groups"
+
+
+def test_one_way_of_several_lengths_is_drawn_past_the_choice(mapped):
+    stage = mapped.stages[1]
+    with style.drawing():
+        top = curves.along_ratio(stage).axes[0]
+    assert top.lines[0].get_label() == "as far as tried"
+    assert len(top.lines[0].get_xdata()) == 8
+
+
+def test_many_ways_are_drawn_without_names(mapped, monkeypatch):
+    monkeypatch.setattr(curves, "MOST_NAMED", 2)
+    with style.drawing():
+        lines = curves.along_ratio(mapped.stages[2]).axes[0].lines
+        grid = curves.grid(mapped.stages[2])
+    assert not [line for line in lines if line.get_label().startswith("beta")]
+    assert [text.get_text() for text in grid.legends[0].get_texts()] == ["chosen in its fold"]

@@ -57,6 +57,20 @@ def test_the_grid_marks_one_candidate_per_fold(five):
     assert [row[-1] for row in texts(table)] == [f"{sum(c.startswith('●') for c in row)} of 5" for row in texts(table)]
 
 
+def test_a_rule_with_a_bound_puts_what_is_beyond_it_in_brackets(mapped):
+    stage = mapped.stages[2]
+    table = facts.candidates(stage)
+    assert [cell.text for cell in table.heads] == [
+        "candidate", "fold 1", "fold 2", "fold 3", "mean", "macro F1", "its change", "chosen in"
+    ]  # fmt: skip
+    assert [len(body) for body in table.bodies] == [3, 3, 3]
+    brackets = sum(cell.startswith("(") for row in texts(table) for cell in row)
+    assert brackets == sum(not candidate.within for candidate in stage.choice.candidates) > 0
+    lost = [candidate for candidate in stage.choice.candidates if candidate.fold]
+    some = stage._replace(choice=dataclasses.replace(stage.choice, candidates=[stage.choice.candidates[0], *lost]))
+    assert "–" in [row[1] for row in texts(facts.candidates(some))]
+
+
 def test_without_a_grid_there_is_no_table(five):
     assert facts.candidates(five.stages[1]) is None
     assert facts.candidates(five.vanilla) is None

@@ -19,7 +19,7 @@ def test_the_page_is_self_contained(five_folder, three_folder):
 
 def test_every_picture_says_what_it_shows(five_folder):
     pictures = [attributes for tag, attributes in Elements(page(five_folder)).found if tag == "svg"]
-    assert len(pictures) == 19
+    assert len(pictures) == 23
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in pictures)
     assert page(five_folder).count("<figure") == page(five_folder).count("<figcaption")
 
@@ -37,6 +37,10 @@ def test_the_page_has_what_a_reader_needs(five_folder, five):
     assert "[[shrink]]" in text
     assert "A processor with two cores" in text
     assert "no image of that name" in text
+    assert (
+        "All 5 folds chose the same of 4 candidates" in text or "The folds chose differently among 4 candidates" in text
+    )
+    assert "from 300 draws of these validation images" in text
     assert "@media print" in text
     assert "prefers-color-scheme: dark" in text
 
@@ -67,7 +71,7 @@ def test_a_run_without_the_optional_records_has_a_page(fresh):
         for path in fresh.glob(f"stages/*/{name}"):
             path.unlink()
     text = write_report(fresh).read_text(encoding="utf-8")
-    assert text.count('class="absent"') == 6
+    assert text.count('class="absent"') == 7
     check_harmless(text)
 
 

@@ -165,3 +165,26 @@ def test_saliency_of_different_lengths_is_refused(fresh):
 def test_two_stages_of_one_title_are_told_apart_by_their_names(fresh):
     change(fresh, "stages/02-fairprune/stage.json", lambda record: record.update(title="OBD"))
     assert [stage.label for stage in read_run(fresh).stages] == ["Vanilla", "OBD [obd]", "OBD [fairprune]"]
+
+
+def test_counts_of_other_classes_are_refused(fresh):
+    path = fresh / "stages/01-obd/steps.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines[1]["counts"][0].pop()
+    path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    with pytest.raises(
+        StoreError, match=r"steps\.jsonl' line '2': the counts are 3 tables .*expected one table of 5 x 5"
+    ):
+        read_run(fresh)
+
+
+def test_records_of_an_earlier_version_are_read(fresh):
+    path = fresh / "stages/02-fairprune/steps.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    old = [{key: value for key, value in line.items() if key not in ("counts", "criteria")} for line in lines]
+    path.write_text("\n".join(json.dumps(line) for line in old), encoding="utf-8")
+    change(fresh, "stages/02-fairprune/choice.json", lambda record: record.pop("over"))
+    stage = read_run(fresh).stages[2]
+    assert stage.steps[0].counts is None
+    assert stage.steps[0].criteria == {}
+    assert stage.choice.over == "fold"

@@ -4,6 +4,7 @@ import pytest
 
 from fairshrink.metrics.tradeoff import fate
 from fairshrink.report import paired, tables
+from fairshrink.report.words import probability
 
 
 def texts(table):
@@ -91,7 +92,7 @@ def test_changes_have_their_interval_and_adjusted_p(five):
         *("macro F1, average", "lowest accuracy"),
     ]
     assert cell.text == f"{found.change:+.3f}".replace("-", "−")
-    assert cell.notes[1] == f"p {found.p_holm:.3f}"
+    assert cell.notes[1] == f"p {probability(found.p_holm)}"
     assert cell.strong is found.told
     assert len(table.bodies[1][0][4].notes) == 1
 
@@ -103,3 +104,13 @@ def test_without_a_comparison_there_is_no_table_of_changes(five):
 
 def test_the_floor_of_single_classes_is_called_corrected(five):
     assert "corrected for the number of classes" in tables.classes(five, "sex").note
+
+
+def test_the_time_of_the_steps_stands_against_that_of_the_epochs(five):
+    rows = [row for body in tables.stages(five).bodies for row in body]
+    epochs, steps = 5 * 12 * 21.0, 5 * 7 * 2.5
+    assert rows[0][-1].notes == (f"epochs {epochs:.0f} s",)
+    assert rows[1][-1].notes == (f"steps {steps:.1f} s", f"{100 * steps / epochs:.1f}\u00a0%")
+    trained = five.vanilla._replace(history=[])
+    bare = tables.stages(five._replace(stages=[trained, five.stages[1]._replace(steps=[])], vanilla=trained))
+    assert [row[-1].notes for body in bare.bodies for row in body] == [(), ()]

@@ -42,3 +42,9 @@ def test_what_was_suppressed_is_hidden_whatever_came():
 
 def test_a_class_gap_is_named_by_its_class():
     assert words.statistic_name("tpr[a[b]]") == "TPR of a[b]"
+
+
+def test_criteria_of_choice_have_names_and_say_what_they_are():
+    assert words.gap_name("class_loss_gap") == "loss gap by class"
+    assert "the difference of the groups' mean losses" in words.rule("gap:loss_gap:0.02")
+    assert words.rule("gap:eopp1:much") == "gap:eopp1:much"

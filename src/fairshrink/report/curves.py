@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fairshrink.report import style, words
+from fairshrink.report import grids, style, words
+from fairshrink.report.grids import average_step_f1, metric_of
 from fairshrink.report.records import Candidate, Epoch, Stage, Step
 from fairshrink.report.style import INK, MUTED, cycle, plain
 
 Curve = tuple[np.ndarray, np.ndarray]
+MOST_NAMED = 6  # More ways than these are drawn without their names.
 
 
 def training(history: Sequence[Epoch]) -> Figure:
@@ -35,8 +37,8 @@ def training(history: Sequence[Epoch]) -> Figure:
 def along_ratio(stage: Stage) -> Figure:
     """Gap and F1 along the share of fixed weights: the chosen candidates thick, the others thin, folds faint."""
     figure, axes = style.stacked([1.45, 1.25, 1.25], 1.5)
-    metric = gap_of_rule(stage)
-    _candidates(axes[0], stage, lambda step: step.gaps.get(metric))
+    metric = metric_of(stage)
+    _candidates(axes[0], stage, lambda step: step.gaps.get(metric, step.criteria.get(metric)))
     axes[0].margins(y=0.15)
     axes[0].set_ylim(bottom=0)
     axes[0].set_title(f"{words.gap_name(metric)} between groups")
@@ -59,43 +61,25 @@ def along_ratio(stage: Stage) -> Figure:
     return figure
 
 
-def gap_of_rule(stage: Stage) -> str:
-    """The gap that the choice looked at; EOpp1 when there was none."""
-    metric = (stage.record.rule or "").partition(":")[2]
-    return metric if metric in words.GAP_NAMES else "eopp1"
-
-
-def average_step_f1(step: Step) -> float | None:
-    """Macro F1 of a step, averaged over the groups; None when one of them has none."""
-    values = [scores.f1 for scores in step.groups.values()]
-    return None if not values or None in values else float(np.mean([v for v in values if v is not None]))
-
-
-def candidate_names(stage: Stage) -> dict[int, str]:
-    """A short name for each candidate number of a stage, from its steps and its choice."""
-    params = {step.candidate: step.params for step in stage.steps}
-    if stage.choice is not None:
-        params |= {candidate.candidate: candidate.params for candidate in stage.choice.candidates}
-    numbers = sorted(params)
-    return dict(zip(numbers, words.varying([params[n] for n in numbers]), strict=True))
-
-
 def grid(stage: Stage) -> Figure:
     """Every candidate of every fold on validation, F1 against the gap: what the choice was made from."""
     figure = style.canvas(2.9)
     axes = figure.subplots()
     seen = stage.choice.candidates if stage.choice is not None else []
     chosen = {(c.fold, c.candidate) for c in stage.choice.chosen} if stage.choice is not None else set()
-    for index, (number, name) in enumerate(candidate_names(stage).items()):
-        points = [c for c in seen if c.candidate == number and c.f1 is not None and c.gap is not None]
-        _points(axes, points, index, name)
+    names = grids.way_names(stage)
+    for index, (way, name) in enumerate(zip(grids.ways(stage), names, strict=True)):
+        points = [
+            c for c in seen if grids.without_ratio(c.params) == way.params and c.f1 is not None and c.gap is not None
+        ]
+        _points(axes, points, index, name if len(names) <= MOST_NAMED else "")
     picked = [c for c in seen if (c.fold, c.candidate) in chosen and c.f1 is not None and c.gap is not None]
     axes.plot([c.f1 or 0 for c in picked], [c.gap or 0 for c in picked], "o", ms=9, mfc="none", mec=INK, mew=0.9, ls="",
               label="chosen in its fold")  # fmt: skip
     axes.margins(y=0.12)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("macro F1, average of the groups →")
-    axes.set_ylabel(f"{words.gap_name(gap_of_rule(stage))} (lower: smaller gap)")
+    axes.set_ylabel(f"{words.gap_name(metric_of(stage))} (lower: smaller gap)")
     axes.grid()
     axes.set_title(plain(stage.label))
     style.legend(figure, axes)
@@ -103,18 +87,20 @@ def grid(stage: Stage) -> Figure:
 
 
 def _points(axes: Axes, points: Sequence[Candidate], index: int, name: str) -> None:
-    axes.plot([p.f1 or 0 for p in points], [p.gap or 0 for p in points], cycle(style.METHOD_MARKERS, index), ls="", ms=4.5,
-              color=cycle(style.CANDIDATE_COLOURS, index), label=plain(name, 22))  # fmt: skip
+    marker, size = (cycle(style.METHOD_MARKERS, index), 4.5) if name else (".", 2.5)
+    axes.plot([p.f1 or 0 for p in points], [p.gap or 0 for p in points], marker, ls="", ms=size,
+              color=cycle(style.CANDIDATE_COLOURS, index) if name else MUTED, label=plain(name, 22) or None)  # fmt: skip
 
 
 def _candidates(axes: Axes, stage: Stage, value: Callable[[Step], float | None]) -> None:
-    names = candidate_names(stage)
+    names = grids.way_names(stage)
     chosen = _chosen(stage, value)
-    if len(names) > 1:
-        for index, (number, name) in enumerate(names.items()):
-            axes.plot(*_mean(_by_fold(stage, value, lambda step, number=number: step.candidate == number)), lw=1.1,
-                      color=cycle(style.CANDIDATE_COLOURS, index), label=plain(name, 22),
-                      dashes=style.CANDIDATE_DASHES[index % len(style.CANDIDATE_DASHES)] or (None, None))  # fmt: skip
+    many, several = len(names) > MOST_NAMED, len(grids.all_params(stage)) > 1
+    for index, (way, name) in enumerate(zip(grids.ways(stage), names, strict=True)) if several else ():
+        folds = [_curve([(ratio, value(step)) for ratio, step in steps.items()]) for steps in way.steps.values()]
+        axes.plot(*_mean(folds), lw=0.8 if many else 1.1, color=MUTED if many else cycle(style.CANDIDATE_COLOURS, index),
+                  label=None if many else plain(name, 22) if len(names) > 1 else "as far as tried",
+                  dashes=style.CANDIDATE_DASHES[index % len(style.CANDIDATE_DASHES)] or (None, None))  # fmt: skip
     for curve in chosen if len(chosen) > 1 else []:
         axes.plot(*curve, color=MUTED, lw=0.5, alpha=0.45, zorder=1)
     axes.plot(

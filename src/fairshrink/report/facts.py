@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairshrink.report.cells import Cell, Table, head, heads, words
-from fairshrink.report.curves import candidate_names, gap_of_rule
-from fairshrink.report.records import Choice, Run, Stage, Unprivileged
+from fairshrink.report import grids, words
+from fairshrink.report.cells import Cell, Table, head, heads
+from fairshrink.report.cells import words as word
+from fairshrink.report.grids import candidate_names, metric_of
+from fairshrink.report.records import Candidate, Choice, Run, Stage, Unprivileged
 from fairshrink.report.tables import average
-from fairshrink.report.words import count, gap_name, number, percent
+from fairshrink.report.words import count, gap_name, number, percent, signed
 
 FIRST_ROWS = 12  # of what was left out; the rest is counted
 
@@ -17,18 +19,18 @@ def class_counts(run: Run, attribute: str) -> Table:
     """Images by class and group: who is in the data."""
     record = run.data.attributes[attribute]
     rows = [
-        [words(name), *(Cell(count(n)) for n in row), Cell(count(sum(row)), strong=True)]
+        [word(name), *(Cell(count(n)) for n in row), Cell(count(sum(row)), strong=True)]
         for name, row in zip(run.data.classes, record.counts, strict=True)
     ]
     totals = [sum(column) for column in zip(*record.counts, strict=True)]
     known = sum(totals)
     last = [
         [
-            words("all classes", strong=True),
+            word("all classes", strong=True),
             *(Cell(count(n), strong=True) for n in totals),
             Cell(count(known), strong=True),
         ],
-        [words("share"), *(Cell(percent(n / known if known else None)) for n in totals), Cell("")],
+        [word("share"), *(Cell(percent(n / known if known else None)) for n in totals), Cell("")],
     ]
     unknown = f"{count(record.unknown)} more images have no known group: they count in no column and in no gap."
     note = unknown if record.unknown else "Every image has a known group."
@@ -41,7 +43,7 @@ def splits(run: Run) -> Table:
     """Sizes of training, validation and test in each fold."""
     parts = list(dict.fromkeys(part for split in run.data.splits for part in split))
     bodies = [
-        [[words(f"fold {number_ + 1}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
+        [[word(f"fold {number_ + 1}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
         for number_, split in enumerate(run.data.splits)
     ]
     by = run.data.split_by
@@ -60,9 +62,9 @@ def excluded(run: Run) -> list[Table]:
     if not rows:
         return []
     reasons = Counter(row.reason for row in rows).most_common()
-    by_reason = [[[words(reason), Cell(count(times))]] for reason, times in reasons]
+    by_reason = [[[word(reason), Cell(count(times))]] for reason, times in reasons]
     first = [
-        [[Cell("–" if row.row is None else count(row.row)), words(row.id or "–"), words(row.reason)]]
+        [[Cell("–" if row.row is None else count(row.row)), word(row.id or "–"), word(row.reason)]]
         for row in rows[:FIRST_ROWS]
     ]
     rest = len(rows) - len(first)
@@ -89,7 +91,7 @@ def _unprivileged(run: Run, records: Sequence[Unprivileged], labels: Sequence[st
     for one in records:
         values = [Cell(number(one.f1.get(group)), strong=group == one.group) for group in groups]
         how = "measured" if one.measured else "set in the experiment"
-        bodies.append([[words(f"fold {one.fold + 1}"), *values, words(one.group, strong=True), words(how)]])
+        bodies.append([[word(f"fold {one.fold + 1}"), *values, word(one.group, strong=True), word(how)]])
     columns = [head(""), *heads(*(f"F1, {group}" for group in groups)), head("unprivileged"), head("how")]
     return Table(
         f"The unprivileged group, as used by {', '.join(labels)}",
@@ -106,38 +108,55 @@ def candidates(stage: Stage) -> Table | None:
     if choice is None or len(names) < 2:
         return None
     folds = sorted({candidate.fold for candidate in choice.candidates})
-    bodies = [[_candidate(choice, number_, name, folds)] for number_, name in names.items()]
+    params, ways = grids.all_params(stage), {}
+    for number_, name in names.items():
+        way = ways.setdefault(repr(grids.without_ratio(params[number_])), [])
+        way.append(_candidate(stage, choice, number_, name))
+    name, minimised = gap_name(metric_of(stage)), words.read_rule(choice.rule).kind == "gap"
     columns = [
         *(f"fold {fold + 1}" for fold in folds),
         "mean",
+        *([] if minimised else [name]),
         "macro F1",
-        gap_name(gap_of_rule(stage)),
-        "chosen in",
+        "its change",
     ]
     return Table(
         f"The grid of {stage.label}",
-        [head("candidate"), *heads(*columns)],
-        bodies,
-        "The rule's value in each fold, on validation; ● marks what was chosen there. Macro F1 (average of the groups) and gap "
-        "are means over the folds. Validation values carry no interval here.",
+        [head("candidate"), *heads(*columns, "chosen in")],
+        list(ways.values()),
+        f"{name if minimised else 'FATE'} in each fold, on validation; ● marks what was chosen there, brackets what is beyond "
+        f"the rule's bound. {'Macro' if minimised else f'{name}, macro'} F1 (average of the groups) and its change from the "
+        "start are means over the folds. Validation values carry no interval here.",
     )
 
 
-def _candidate(choice: Choice, number_: int, name: str, folds: Sequence[int]) -> list[Cell]:
+def _candidate(stage: Stage, choice: Choice, number_: int, name: str) -> list[Cell]:
+    folds = sorted({candidate.fold for candidate in choice.candidates})
     mine = {c.fold: c for c in choice.candidates if c.candidate == number_}
     taken = {c.fold for c in choice.chosen if c.candidate == number_}
-    cells = [words(name, strong=True)]
-    for fold in folds:
-        value = number(mine[fold].value) if fold in mine else "–"
-        cells.append(Cell(f"● {value}" if fold in taken else value, strong=fold in taken))
-    of = list(mine.values())
-    means = [average([c.value for c in of]), average([c.f1 for c in of]), average([c.gap for c in of])]
-    return [*cells, *(Cell(number(value)) for value in means), Cell(f"{len(taken)} of {len(folds)}")]
+    of, cell = list(mine.values()), grids.cell(stage, list(mine.values()))
+    values = [Cell(_value(stage, mine.get(fold), taken=fold in taken), strong=fold in taken) for fold in folds]
+    minimised = words.read_rule(choice.rule).kind == "gap"
+    means = [average([c.value for c in of]), *([] if minimised else [cell.value]), average([c.f1 for c in of])]
+    return [
+        word(name, strong=True),
+        *values,
+        *(Cell(number(value)) for value in means),
+        Cell(signed(cell.change)),
+        Cell(f"{len(taken)} of {len(folds)}"),
+    ]
+
+
+def _value(stage: Stage, one: Candidate | None, *, taken: bool) -> str:
+    if one is None:
+        return "–"
+    value = f"({number(one.value)})" if grids.is_excluded(stage, one) else number(one.value)
+    return f"● {value}" if taken else value
 
 
 def environment(run: Run) -> Table:
     """The machine and the versions."""
-    return Table("", [], [[[words(str(key)), words(_fact(value))] for key, value in run.environment.items()]])
+    return Table("", [], [[[word(str(key)), word(_fact(value))] for key, value in run.environment.items()]])
 
 
 def seeds(run: Run) -> Mapping[str, Any]:

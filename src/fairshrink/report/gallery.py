@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fairshrink.audit.changed import LEVEL
-from fairshrink.report import class_figures, curves, figures, paired, strips, style
+from fairshrink.report import class_figures, curves, figures, grids, paired, strips, style
 from fairshrink.report.class_figures import class_caption
 from fairshrink.report.pictures import FLOOR, Picture, panel, titled
 from fairshrink.report.records import Run, Stage
@@ -111,16 +111,16 @@ def _ratio(stage: Stage, index: int) -> Picture:
             [], f"{stage.label}: the path along the ratio is left out, because this stage has no steps.jsonl."
         )
     folds = len({step.fold for step in stage.steps})
-    many = len(curves.candidate_names(stage)) > 1
+    many = len(grids.all_params(stage)) > 1
     parts = [f"{stage.label} on validation, from the model it started from (0 %) to the last step."]
     parts += (
-        ["Thick: what was chosen, mean of the folds; faint: single folds."]
+        ["Thick: what was chosen, mean of the folds as far as all of them went; faint: single folds."]
         if folds > 1
         else ["Thick: what was chosen."]
     )
-    parts += ["Thin: each candidate of the grid."] if many else []
+    parts += ["Thin: the ways of the grid, each past what was chosen."] if many else []
     parts += ["The lowest panel shows which group pays. Validation has no floor here: read the trend, not the value."]
-    metric = gap_name(curves.gap_of_rule(stage))
+    metric = gap_name(grids.metric_of(stage))
     figure = curves.along_ratio(stage)
     drawn = panel(figure, f"ratio{index}", f"{metric} and macro F1 along the pruning ratio, {stage.label}", stage.label)
     return Picture([drawn], " ".join(parts))
@@ -128,12 +128,12 @@ def _ratio(stage: Stage, index: int) -> Picture:
 
 def grid(run: Run) -> Picture:
     """Candidates on validation."""
-    grids = [stage for stage in run.stages if stage.choice is not None and len(curves.candidate_names(stage)) > 1]
-    if not grids:
+    stages = [stage for stage in run.stages if stage.choice is not None and len(grids.all_params(stage)) > 1]
+    if not stages:
         return Picture([], "There was no grid to choose from, so no candidates are drawn.")
     panels = [
         panel(curves.grid(stage), f"grid{i}", f"Candidates on validation, {stage.label}")
-        for i, stage in enumerate(grids)
+        for i, stage in enumerate(stages)
     ]
     return Picture(
         panels,

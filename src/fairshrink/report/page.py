@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairshrink.files import write_bytes, write_text
-from fairshrink.report import facts, gallery, tables, templates, verdict, words
+from fairshrink.report import choice_gallery, facts, gallery, tables, templates, verdict, words
 from fairshrink.report.cells import Table
 from fairshrink.report.gallery import Picture
 from fairshrink.report.reading import read_run
@@ -55,6 +55,8 @@ def render(run: Run) -> str:
     with drawing():
         pictures = _pictures(run)
         attributes = [_attribute(run, name, index) for index, name in enumerate(run.attributes)]
+        shrunk = [stage for stage in run.stages if stage is not run.vanilla]
+        choices = [choice_gallery.choice(stage, index) for index, stage in enumerate(shrunk)]
     return templates.page(
         "page.html",
         run=run,
@@ -68,7 +70,8 @@ def render(run: Run) -> str:
         attributes=attributes,
         pictures=pictures,
         steps=tables.stages(run),
-        choices=[(stage, facts.candidates(stage)) for stage in run.stages if stage is not run.vanilla],
+        choices=choices,
+        settings_note=choice_gallery.INTERVALS,
         unprivileged=facts.unprivileged(run),
         counts=[facts.class_counts(run, name) for name in run.data.attributes],
         splits=facts.splits(run),
@@ -88,6 +91,7 @@ def _pictures(run: Run) -> dict[str, Picture | list[Picture]]:
         "tradeoff": gallery.tradeoff(run),
         "ratio": gallery.ratio(run),
         "grid": gallery.grid(run),
+        "ablations": choice_gallery.ablations(run),
         "saliency": gallery.saliency(run),
         "training": gallery.training(run),
     }

@@ -1,5 +1,6 @@
 """Records are checked where they come in; what does not fit is refused with its place."""
 
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,9 +20,15 @@ def from_json(content: bytes, name: str, kind: type[T], advice: str) -> T:
         StoreError: It is no JSON, or has not the keys and values of its kind; names the file and the first place.
     """
     try:
-        return TypeAdapter(kind).validate_json(content)
+        return _adapter(kind).validate_json(content)
     except ValidationError as error:
         raise _refusal(error, name, advice) from error
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once per kind: a run has thousands of lines."""
+    return TypeAdapter(kind)
 
 
 def from_plain(value: Any, name: str, kind: type[T], advice: str) -> T:

@@ -133,6 +133,7 @@ def _check_stage(run: Run, stage: Stage, place: str) -> None:
             f"'{place}/audit.json' has no attribute '{run.data.shrunk_for}', which was shrunk for. {DAMAGED}"
         )
     _check_comparison(run, stage, place)
+    _check_counts(run, stage, place)
     if (saliency := stage.saliency) is not None:
         lengths = [len(values) for values in saliency.values]
         if len(lengths) != len(saliency.groups) or len(set(lengths)) > 1 or 0 in lengths:
@@ -196,3 +197,17 @@ def _lines(folder: Path, name: str, kind: type[T]) -> list[T]:
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
+
+
+def _check_counts(run: Run, stage: Stage, place: str) -> None:
+    """Counts of a step are of the step's groups and of the data's classes."""
+    classes = len(run.data.classes)
+    for number, step in enumerate(stage.steps, start=1):
+        rows = [len(row) for group in step.counts or [] for row in group]
+        fits = rows == [classes] * (len(step.groups) * classes) and len(step.counts or []) == len(step.groups)
+        if step.counts is not None and not fits:
+            raise StoreError(
+                f"'{place}/steps.jsonl' line '{number}': the counts are {len(step.counts)} tables with rows of "
+                f"{sorted(set(rows))} numbers, expected one table of {classes} x {classes} for each of {len(step.groups)} "
+                f"groups. {DAMAGED}"
+            )

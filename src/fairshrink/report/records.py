@@ -1,6 +1,6 @@
 """What a run leaves behind, as the page sees it: one frozen record per file of the run folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +93,10 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of steps.jsonl: a candidate of a fold after one step, on validation."""
+    """One line of steps.jsonl: a candidate of a fold after one step, on validation.
+
+    Earlier versions wrote neither counts ([group][true class][predicted class]) nor criteria (the gaps and their soft forms).
+    """
 
     fold: int
     candidate: int
@@ -106,11 +109,16 @@ class Step:
     overall: Quality
     groups: dict[str, Scores]
     gaps: dict[str, Number]
+    counts: list[list[list[int]]] | None = None
+    criteria: dict[str, Number] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One point of the grid in one fold: what the rule saw on validation."""
+    """One point of the grid in one fold: what the rule saw on validation, of that fold or of several together.
+
+    Earlier versions wrote neither criteria nor the macro F1 before, nor whether it is within the rule's bound.
+    """
 
     fold: int
     candidate: int
@@ -118,24 +126,28 @@ class Candidate:
     value: Number
     f1: Number
     gap: Number
+    criteria: dict[str, Number] = field(default_factory=dict)
+    f1_before: Number = None
+    within: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The candidate that a fold's model was shrunk with."""
+    """The candidate that a fold's model was shrunk with; None where the rule took none, and the model stayed as it was."""
 
     fold: int
-    candidate: int
+    candidate: int | None
     params: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """choice.json."""
+    """choice.json; over: "fold" (each by its own validation part) or "folds" (by those of the folds that may be looked at)."""
 
     rule: str | None
     candidates: list[Candidate]
     chosen: list[Chosen]
+    over: str = "fold"
 
 
 @dataclass(frozen=True, slots=True)

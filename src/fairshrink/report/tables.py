@@ -222,16 +222,34 @@ def stages(run: Run) -> Table:
     bodies = []
     for stage in run.stages:
         record = stage.record
-        seconds = record.seconds.get("total") if isinstance(record.seconds, dict) else record.seconds
         row = [
             words(stage.label, strong=True),
             words(labels.get(record.parent or "", record.parent or "–")),
             words(settings(record.params) or "–"),
             Cell(count(record.parameters)),
             Cell(percent(record.zero_fraction)),
-            Cell("–" if seconds is None else f"{number(seconds, 0)} s"),
+            _time(run, stage),
         ]
         bodies.append([row])
     columns = [*(head(text) for text in ("model", "starts from", "settings")), *heads("weights", "zero", "time")]
-    note = "Weights: those of convolutions and linear layers, which can be fixed. Zero: the share of them that is zero."
+    note = (
+        "Weights: those of convolutions and linear layers, which can be fixed. Zero: the share of them that is zero. Time: the "
+        "whole stage with its test, a grid with all its candidates; below it the epochs, or the steps of what was chosen "
+        "(saliency, pruning and a look at validation), as seconds and as a share of the epochs' time."
+    )
     return Table("The models of this run", columns, bodies, note)
+
+
+def _time(run: Run, stage: Stage) -> Cell:
+    whole = stage.record.seconds.get("total") if isinstance(stage.record.seconds, dict) else stage.record.seconds
+    epochs, steps = sum(epoch.seconds or 0.0 for epoch in run.vanilla.history), _step_seconds(stage)
+    notes = (f"epochs {number(epochs, 0)} s",) if stage is run.vanilla and epochs else ()
+    if steps:
+        notes = (f"steps {number(steps, 1)} s", *((percent(steps / epochs),) if epochs else ()))
+    return Cell("–" if whole is None else f"{number(whole, 0)} s", notes)
+
+
+def _step_seconds(stage: Stage) -> float:
+    """What the steps of the chosen candidates took, all folds together."""
+    picked = {one.fold: one.candidate for one in stage.choice.chosen} if stage.choice is not None else {}
+    return sum(step.seconds or 0.0 for step in stage.steps if step.candidate == picked.get(step.fold, 0))

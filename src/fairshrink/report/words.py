@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairshrink.report.audited import Gap
 from fairshrink.report.compared import Change
@@ -10,6 +10,12 @@ from fairshrink.report.compared import Change
 MISSING = "–"
 GAP_NAMES = {"eopp1": "EOpp1", "eopp0": "EOpp0", "eodd": "EOdd", "eodd_max": "EOdd max"}
 OF_GROUPS = {"average_f1": "macro F1, average", "worst_group_accuracy": "lowest accuracy"}
+CRITERIA = {"soft_eopp1": "soft EOpp1", "loss_gap": "loss gap", "class_loss_gap": "loss gap by class"}
+CRITERIA_ARE = {
+    "soft_eopp1": "EOpp1 of the mean probability of the true class",
+    "loss_gap": "the difference of the groups' mean losses",
+    "class_loss_gap": "the same class by class, averaged over the classes",
+}
 FULL_NAMES = {
     "eopp1": "recognised when it is there (TPR)",
     "eopp0": "left alone when it is not (TNR)",
@@ -144,8 +150,8 @@ def varying(params: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def gap_name(name: str) -> str:
-    """A gap as it is printed."""
-    return GAP_NAMES.get(name, name)
+    """A gap, or another criterion of choice, as it is printed."""
+    return GAP_NAMES.get(name, CRITERIA.get(name, name))
 
 
 def statistic_name(name: str) -> str:
@@ -167,15 +173,42 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: first.get(name, len(first)))
 
 
+class Rule(NamedTuple):
+    """A rule of choice, read: what it minimises or weighs, and how much macro F1 it lets go (None: no bound)."""
+
+    kind: str
+    metric: str
+    most_lost: float | None = None
+
+
+def read_rule(name: str | None) -> Rule:
+    """The parts of a rule's name; what is no number is no bound.
+
+    >>> read_rule("gap:soft_eopp1:0.01")
+    Rule(kind='gap', metric='soft_eopp1', most_lost=0.01)
+    """
+    kind, metric, bound, *_ = [*(name or "").split(":"), "", ""]
+    try:
+        return Rule(kind, metric, float(bound))
+    except ValueError:
+        return Rule(kind, metric)
+
+
 def rule(name: str | None) -> str:
     """A rule of choice in plain words.
 
     >>> rule("fate:eopp1")
     'the largest FATE in EOpp1 on validation, relative to the model it started from'
+    >>> rule("gap:eopp1:0.01")
+    'the smallest EOpp1 on validation among those whose macro F1 there is at most 0.01 below the model it started from'
     """
-    kind, _, metric = (name or "").partition(":")
-    if kind == "fate":
-        return f"the largest FATE in {gap_name(metric)} on validation, relative to the model it started from"
+    found = read_rule(name)
+    what = gap_name(found.metric) + (f" ({CRITERIA_ARE[found.metric]})" if found.metric in CRITERIA_ARE else "")
+    if found.kind == "fate":
+        return f"the largest FATE in {what} on validation, relative to the model it started from"
+    if found.kind == "gap" and found.most_lost is not None:
+        bound = f"at most {found.most_lost:g} below the model it started from"
+        return f"the smallest {what} on validation among those whose macro F1 there is {bound}"
     return name or "nothing to choose: one candidate"
 
 

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from fairshrink.report import ablation, ablation_figures, style, trading
+
+
+@pytest.fixture(autouse=True)
+def _drawing():
+    with style.drawing():
+        yield
+
+
+@pytest.fixture(scope="module")
+def family(mapped):
+    return ablation.families(mapped)[0]
+
+
+@pytest.fixture(scope="module")
+def found(mapped, family):
+    return ablation.curves(mapped, family)
+
+
+def labels(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_recall_and_gap_are_drawn_with_the_start_and_the_floor(family, found):
+    figure = ablation_figures.along(family, found)
+    recall, gap = figure.axes
+    assert labels(figure)[:2] == ["chance alone (floor)", "Vanilla"]
+    assert recall.lines[0].get_ydata()[0] == family.start.recall.value
+    assert gap.lines[0].get_ydata()[0] == family.start.eopp1.value
+    thick = [line for line in gap.lines if line.get_linewidth() == 1.9]
+    np.testing.assert_allclose(thick[-1].get_ydata(), [point.eopp1.value for point in found[-1].points])
+    floor = gap.collections[0].get_paths()[0].vertices
+    assert floor[:, 1].max() == pytest.approx(max(point.floor for point in found[-1].points))
+    band = gap.collections[-1].get_paths()[0].vertices
+    assert band[:, 1].max() == pytest.approx(max(point.eopp1.high for point in found[-1].points))
+
+
+def test_rings_stand_where_the_folds_stopped(family, found):
+    gap = ablation_figures.along(family, found).axes[1]
+    rings = [line for line in gap.lines if line.get_markersize() == 10]
+    assert [set(np.round(ring.get_xdata(), 6)) for ring in rings] == [set(c.ends) for c in found if c.thick]
+
+
+def test_thin_lines_of_one_stage_go_without_its_name(family, found):
+    thin = [curve for curve in found if not curve.thick]
+    assert all(curve.label.startswith("FairPrune, ") for curve in thin)
+    named = labels(ablation_figures.along(family, found))
+    assert set(named) >= {curve.label.removeprefix("FairPrune, ") for curve in thin}
+    both = [*found, found[0]._replace(label="Other, beta 0.1")]
+    assert found[0].label in labels(ablation_figures.along(family, both))
+
+
+def test_without_a_thick_line_there_is_no_floor(family, found):
+    figure = ablation_figures.along(family, [curve for curve in found if not curve.thick])
+    assert "chance alone (floor)" not in labels(figure)
+
+
+def test_the_points_of_beta_are_joined_and_labelled(mapped, family):
+    trade = trading.trade(mapped, family)
+    figure = ablation_figures.trade(family, trade)
+    (axes,) = figure.axes
+    points = [point for _, point in trade.lines[0].points]
+    joined = next(line for line in axes.lines if line.get_linewidth() == 1.1)
+    np.testing.assert_allclose(joined.get_xdata(), [point.eopp1.value for point in points])
+    np.testing.assert_allclose(joined.get_ydata(), [point.f1.value for point in points])
+    assert [text.get_text() for text in axes.texts] == ["0", "0.33", "0.8"]
+    bold = {float(text.get_text()) for text in axes.texts if text.get_fontweight() == "bold"}
+    assert bold == set(trade.lines[0].chosen)
+    assert labels(figure) == ["chance alone (floor)", "FairPrune, by beta", "Vanilla", "OBD"]
+
+
+def test_of_many_points_the_ends_and_the_chosen_have_labels(mapped, family, monkeypatch):
+    monkeypatch.setattr(ablation_figures, "MOST_LABELLED", 2)
+    trade = trading.trade(mapped, family)
+    line = trade.lines[0]._replace(chosen=frozenset({0.8}))
+    (axes,) = ablation_figures.trade(family, trade._replace(lines=[line])).axes
+    assert [text.get_text() for text in axes.texts] == ["0", "0.8"]
