@@ -71,6 +71,14 @@ def all_refusals(rank: int) -> dict[str, str]:
                     model, [batch], num_groups=2, columns=columns
                 )
             )
+    for name, settings in (
+        ("seed", {"columns": 1.0, "seed": rank}),
+        ("columns", {"columns": 1.0 + rank if rank else None}),
+        ("params", {"params": ["0.weight", "2.weight"][rank:]}),
+    ):
+        said[name] = _said(lambda settings=settings: curvature(case.model, [whole], num_groups=2, **settings))
+    unread = iter([whole]) if rank else [whole]
+    said["generator"] = _said(lambda: curvature(case.model, unread, num_groups=2))
     return said
 
 

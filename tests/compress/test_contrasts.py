@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from fairshrink.compress.contrasts import BETA, Favour, Weighted, contrast, favour, pooled, weighted
+from fairshrink.compress.contrasts import BETA, Favour, Weighted, contrast, favour, in_order, pooled, weighted
 from fairshrink.errors import ConfigError
 
 SIZES = torch.tensor([10, 1, 3])
@@ -51,6 +52,12 @@ def test_a_weight_that_is_no_finite_number_is_refused(bad):
 def test_weights_that_say_nothing_are_refused(weights):
     with pytest.raises(ConfigError, match="every score would be 0"):
         weighted(weights)
+
+
+def test_a_mapping_names_groups_by_their_numbers():
+    with pytest.raises(ConfigError, match=r"groups \['f', 'm'\], but groups are numbers here, 0 to 1.*number of 'f'"):
+        in_order({"f": 1.0, "m": -1.0})
+    assert in_order({np.int64(1): -1.0, np.int64(0): 1.0}) == (1.0, -1.0)
 
 
 def test_a_mapping_names_every_group():

@@ -1,4 +1,5 @@
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from fairshrink.compress.contrasts import favour, pooled, weighted
 from fairshrink.compress.criteria import Context, Saliency
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.units import compressible
-from fairshrink.errors import ModelError
+from fairshrink.errors import ConfigError, ModelError
 from fairshrink.maths.codebooks import zero
 from fairshrink.maths.tasks import classify
 from fairshrink.types import GroupBatch
@@ -144,3 +145,14 @@ def test_a_layer_that_is_not_covered_may_be_left():
     assert "params" not in str(caught.value)
     left = tuple(compressible(model, leave="3"))
     assert list(Saliency(pooled)(model, classify, toy_batches(), context(names=left))) == ["1.weight"]
+
+
+@pytest.mark.parametrize("columns", [0, -1.0, "two", True, float("nan")])
+def test_columns_that_are_no_number_above_0_are_refused(columns):
+    with pytest.raises(ConfigError, match="columns is .* give a number above 0, such as 2, or None"):
+        Saliency.__post_init__(SimpleNamespace(columns=columns, gradient=False))
+
+
+def test_a_gradient_that_is_neither_yes_nor_no_is_refused():
+    with pytest.raises(ConfigError, match="gradient is 'yes', but it is yes or no"):
+        Saliency.__post_init__(SimpleNamespace(columns=None, gradient="yes"))

@@ -63,7 +63,9 @@ GRIDS = {
     "families": [fairprune(0.2, 0.5, 0.1, columns=columns) for columns in (None, 1.0)]
     + [fairprune(0.2, 0.5, 0.1, gradient=True), fairprune(0.2, 0.5, 0.1, include="all"), obd(0.2)],
     "norms": [fairprune(ratio, beta, 0.1, norms="reestimate") for ratio in (0.1, 0.2) for beta in (0.0, 1.0)],
-    "left alone": [fairprune(0.2, beta, 0.1, leave=("4",)) for beta in (0.0, 1.0)],
+    "left alone": [fairprune(0.2, beta, 0.1, leave=("4",)) for beta in (0.0, 1.0)] + [fairprune(0.2, 0.0, 0.1)],
+    "norms and none": [fairprune(0.2, 0.0, 0.1, norms=norms) for norms in ("keep", "reestimate")],
+    "control": [obd(ratio, 0.1, norms="reestimate") for ratio in (0.0, 0.1)],
 }
 
 
@@ -82,6 +84,15 @@ def test_what_is_fixed_before_stays_and_the_given_group_is_favoured():
     recipes, given = [fairprune(0.3, beta, 0.1) for beta in (0.0, 1.0)], {"frozen": first.frozen, "unprivileged": 1}
     for recipe, one in zip(recipes, compress_grid(first.model, toy_splits(), recipes, **given), strict=True):
         assert same(one, compress(first.model, toy_splits(), recipe, **given))
+
+
+def test_what_was_fixed_beside_these_weights_stays_in_the_record():
+    first = compress(toy_model(), toy_splits(), obd(0.3, include="all"))
+    recipes = [fairprune(0.5, beta, 0.1, leave=("4",)) for beta in (0.0, 1.0)]
+    for recipe, one in zip(recipes, compress_grid(first.model, toy_splits(), recipes, frozen=first.frozen), strict=True):
+        alone = compress(first.model, toy_splits(), recipe, frozen=first.frozen)
+        assert same(one, alone)
+        assert set(one.frozen.mask) == set(alone.frozen.mask) > {"4.weight"}
 
 
 def test_a_ratio_that_is_reached_before_the_first_step_is_refused():

@@ -115,7 +115,9 @@ def test_it_stops_when_too_much_f1_is_lost():
     recipe = replace(fairprune(0.9), stop=rule)
     done = compress(toy_model(), toy_splits(), recipe)
     assert done.stopped == "enough"
-    assert steps[-1] == [done.start, *done.steps]  # a rule sees the start, then every step
+    assert [len(so_far) for so_far in steps] == [1, 2, 3]
+    assert steps[-1] == list(done.steps)
+    assert all(step.start is done.start for step in done.steps)
     done = compress(toy_model(), toy_splits(), fairprune(1.0, step=1.0, max_f1_loss=0.0))
     assert done.stopped is not None
     assert "below the start, more than 0.000" in done.stopped

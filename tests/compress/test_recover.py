@@ -132,3 +132,13 @@ def test_only_known_recoveries_are_repeatable():
     assert repeatable(None)
     assert repeatable(reestimate)
     assert not repeatable(lambda model, data, frozen: None)
+
+
+def test_a_ratio_of_0_is_the_control_measured_anew_and_nothing_pruned():
+    data, model = toy_splits(), deep()
+    found = compress(model, data, obd(0.0, norms="reestimate"))
+    reestimate(model, data, Frozen())
+    assert all(torch.equal(value, statistics(found.model)[name]) for name, value in statistics(model).items())
+    assert [(step.ratio, step.fixed) for step in found.steps] == [(0.0, 0)]
+    assert found.steps[0].soft.log_loss.tolist() != found.start.soft.log_loss.tolist()
+    assert compress(model, data, obd(0.0)).steps == ()

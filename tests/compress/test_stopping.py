@@ -1,8 +1,11 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from fairshrink.compress.steps import Step
-from fairshrink.compress.stopping import F1Lost, FirstOf, f1_lost, first_of, gap_reached, never
+from fairshrink.compress.stopping import F1Lost, FirstOf, GapReached, f1_lost, first_of, gap_reached, never
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.metrics.counts import GroupCounts
 
@@ -29,9 +32,21 @@ def test_without_a_target_it_never_stops():
     assert never([STEP]) is None
 
 
-def test_an_unknown_gap_is_refused():
+@pytest.mark.parametrize("target", [0.1, None])
+def test_an_unknown_gap_is_refused(target):
     with pytest.raises(ConfigError, match="no gap called 'eop1'.*Did you mean 'eopp1'"):
-        gap_reached("eop1", 0.1)
+        gap_reached("eop1", target)
+
+
+@pytest.mark.parametrize("target", ["a", True, float("nan")])
+def test_a_target_that_is_no_number_is_refused(target):
+    with pytest.raises(ConfigError, match="target is .* give a number, such as 0.05"):
+        GapReached.__post_init__(SimpleNamespace(metric="eopp1", target=target))
+
+
+def test_a_step_that_knows_its_start_is_compared_with_it():
+    assert f1_lost(0.3)([replace(WORSE, start=START)]) is not None
+    assert f1_lost(0.3)([START, replace(WORSE, start=WORSE)]) is None
 
 
 def test_f1_is_compared_with_the_start_not_with_the_step_before():

@@ -62,9 +62,28 @@ def test_an_unknown_choice_is_refused():
 def test_a_model_with_nothing_to_shrink_is_refused():
     with pytest.raises(ModelError, match=r"\(ReLU\) has no convolution and no linear layer, so"):
         compressible(nn.ReLU())
-    for leave in ("", ("0", "4")):
-        with pytest.raises(ModelError, match=r"no linear layer besides what leave = \[.*\] leaves alone"):
-            compressible(toy_model(), leave=leave)
+    with pytest.raises(ModelError, match=r"no linear layer besides what leave = \['0', '4'\] leaves alone"):
+        compressible(toy_model(), leave=("0", "4"))
+
+
+def test_the_whole_model_is_no_layer():
+    with pytest.raises(ConfigError, match=r"no layer '' \(1 of 1 names are unknown\)\. Known: stem, layer1,"):
+        compressible(nested(), leave="")
+    with pytest.raises(ConfigError, match=r"no layer 'fc' .* It is a single layer, without parts"):
+        compressible(nn.Linear(2, 2), leave="fc")
+
+
+@pytest.mark.parametrize(("leave", "wrong"), [(4, "4"), (("fc", 4), "4"), (True, "True")])
+def test_names_are_texts(leave, wrong):
+    with pytest.raises(ConfigError, match=rf"leave is .*, but names of layers are expected.*: {wrong} is of the type"):
+        layer_names(leave)
+
+
+def test_a_single_layer_cannot_be_left():
+    layer = nn.Linear(4, 2)
+    prune.l1_unstructured(layer, "weight", 0.3)
+    with pytest.raises(ModelError, match=r"of layer '' is worked out (.|\n)*prune\.remove\.$"):
+        compressible(layer)
 
 
 @pytest.mark.parametrize(

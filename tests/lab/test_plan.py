@@ -67,6 +67,16 @@ def test_what_a_step_scores_is_said(tmp_path, step, words):
     assert words in "\n".join(observer.lines)
 
 
+def test_a_step_that_asks_for_more_images_than_there_are_is_said_at_once(tmp_path):
+    observer = Listens()
+    plan(tiny(shrink_defaults={"samples": 50}), tmp_path / "run", tmp_path, observer)
+    short = [line for line in observer.lines if "all of these are used" in line]
+    assert [line.split(", but")[0] for line in short] == [
+        f"{stage}: scores are to use 50 images of each group" for stage in ("01-obd", "02-fairprune")
+    ]
+    assert short[1].endswith(", but the training part has 26 of 'tone IV-VI': all of these are used")
+
+
 def test_stages_that_are_done_cost_nothing(tmp_path):
     for stage in ("00-train", "02-fairprune"):
         (tmp_path / "run" / "stages" / stage).mkdir(parents=True)

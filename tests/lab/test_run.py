@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.run import run
+from fairshrink.lab.run import run, title
 from fairshrink.lab.store import read_lines
 from tiny import tiny
 
@@ -103,6 +103,14 @@ def test_the_unprivileged_group_is_the_measured_one(done):
     record = read_json(done.root / "stages" / "02-fairprune" / "stage.json")["unprivileged"][0]
     assert record["measured"]
     assert record["f1"][record["group"]] == min(record["f1"].values())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("fairprune", "FairPrune"), ("fairprune-norms", "FairPrune norms"), ("paper", "FairPrune (paper)")],
+)
+def test_a_step_is_called_by_its_method_and_its_name(name, words):
+    assert title("fairprune", name) == words
 
 
 def test_started_again_it_does_nothing(done):

@@ -1,6 +1,7 @@
 """Choosing over folds, and what is left of a choice when a run is stopped."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from fairshrink.data.splits import TEST, VAL
 from fairshrink.files import read_json
 from fairshrink.lab import shrinking as module
-from fairshrink.lab.choose import may_see
+from fairshrink.lab.choose import Candidate, may_see
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
 from fairshrink.metrics.gaps import gaps
@@ -78,6 +79,20 @@ def test_the_record_says_what_was_chosen_by_which_rule_on_which_data(over_folds)
     )
     assert "of 4 settings (4 are within the bound)" in said[0]
     assert "on the validation part of folds 1, 2" in said[1]
+    for one in read_json(stage.choice)["chosen"]:
+        steps = [
+            s
+            for s in read_lines(stage.steps)
+            if s["candidate"] == one["candidate"] and s["fold"] in may_see(one["fold"], 3)
+        ]
+        start = gaps(np.sum([s["counts"] for s in steps if s["step"] == 0], axis=0))["eopp1"].value
+        row = next(
+            r
+            for r in read_json(stage.choice)["candidates"]
+            if (r["fold"], r["candidate"]) == (one["fold"], one["candidate"])
+        )
+        words = "wider than " if row["value"] > start else "narrower than " if row["value"] < start else "beside "
+        assert one["said"].endswith(f": its eopp1 there is {row['value']:.3f}, {words}the start's {start:.3f}")
 
 
 def test_steps_keep_counts_and_criteria(over_folds):
@@ -149,6 +164,36 @@ def test_where_nothing_is_within_the_bound_nothing_is_pruned(tmp_path):
     assert stage.predictions.read_bytes() == before.predictions.read_bytes()
     assert read_json(stage.record)["zero_fraction"] == read_json(before.record)["zero_fraction"]
     assert any("so nothing is pruned" in line for line in observer.lines)
+
+
+def test_the_line_of_a_step_has_the_criterion_that_the_rule_goes_by(tmp_path):
+    soft = {"method": "obd", "ratio": 0.3, "name": "a", "choose": "gap:loss_gap:0.01"}
+    hard = {"method": "obd", "ratio": 0.3, "name": "b", "parent": "train", "choose": "gap:eodd:0.01"}
+    observer = Hears()
+    paths = run(tiny(train={"epochs": 1}, shrink=[soft, hard]), tmp_path / "run", observer=observer)
+    lines = [line for line in observer.lines if "at 0.30: macro F1" in line]
+    value = read_lines(paths.stage(1, "a", 1).steps)[-1]["criteria"]["loss_gap"]
+    assert f", loss_gap {value:.3f}" in lines[0]
+    assert [line.count("eodd ") for line in lines] == [1, 1]
+    assert "loss_gap" not in lines[1]
+
+
+def test_a_preset_is_named_with_its_ratio():
+    preset = tiny(shrink=[{"preset": "fairprune-fitzpatrick17k"}]).shrink[0]
+    assert module.in_words(preset, preset.candidates()[0]) == "preset fairprune-fitzpatrick17k, ratio 0.35, beta 0.33"
+    assert module.told(preset, preset.candidates()[0]) == {"ratio": 0.35, "beta": 0.33}
+    plain = tiny(shrink=[{"method": "fairprune"}]).shrink[0]
+    assert module.in_words(plain, plain.candidates()[0]) == "its defaults"
+
+
+def test_what_is_chosen_is_set_beside_the_start():
+    def step(criterion):
+        return SimpleNamespace(criteria={"eopp1": criterion})
+
+    said = [module._beside("eopp1", Candidate(step(0.2), step(value))) for value in (0.3, 0.1, 0.2)]  # pyright: ignore
+    assert [text.split(", ")[1] for text in said] == [
+        "wider than the start's 0.200", "narrower than the start's 0.200", "beside the start's 0.200"
+    ]  # fmt: skip
 
 
 def test_a_single_setting_is_taken_whatever_the_rule_says(tmp_path):

@@ -1,9 +1,13 @@
 """The first derivatives that `curvature` gives beside the second ones."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 from torch.testing import assert_close
 
 from cases import CASES, case_named, cut
+from fairshrink.errors import DataError
 from fairshrink.maths.curvature import curvature, ggn_diagonal
 from oracles.ggn import gradient_by_samples
 
@@ -30,6 +34,35 @@ def test_the_gradient_is_exact_whatever_the_budget_and_the_batches(places):
     assert got.gradient is not None
     for name, value in got.gradient.items():
         assert_close(value, slow[name], rtol=1e-9, atol=1e-12)
+
+
+def test_asking_for_it_changes_no_draw():
+    case = case_named("vgg")
+    batches = [replace(case.whole, g=torch.tensor([2, 0, 1, 0, 2, 1, 0, 1, 2]))]
+    plain = ggn_diagonal(case.model, batches, num_groups=3, columns=0.7, seed=4)[0]
+    for name, value in curvature(
+        case.model, batches, num_groups=3, columns=0.7, seed=4, gradient=True
+    ).diagonal.items():
+        assert_close(value, plain[name], rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", [torch.int16, torch.int32, torch.uint8])
+def test_classes_may_be_any_whole_numbers(kind):
+    case = case_named("mlp")
+    expected = curvature(case.model, [case.whole], num_groups=2, gradient=True).gradient
+    got = curvature(case.model, [replace(case.whole, y=case.whole.y.to(kind))], num_groups=2, gradient=True).gradient
+    assert expected is not None
+    assert got is not None
+    assert all(torch.equal(value, expected[name]) for name, value in got.items())
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 0.5])
+def test_classes_that_the_model_does_not_have_are_named(wrong):
+    case = case_named("mlp")
+    batch = replace(case.whole, y=torch.full_like(case.whole.y, wrong, dtype=torch.tensor(wrong).dtype))
+    with pytest.raises(DataError, match="a class is .*, but the model puts out 3 classes: whole numbers from 0 to 2"):
+        curvature(case.model, [batch], num_groups=2, gradient=True)
+    ggn_diagonal(case.model, [batch], num_groups=2)
 
 
 def test_without_asking_there_is_none():

@@ -118,7 +118,7 @@ def test_hooks_of_the_user_count_as_part_of_the_model():
 # ---- refusals
 
 
-@pytest.mark.parametrize("columns", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("columns", [0, -1.0, float("nan"), True])
 def test_a_budget_has_to_be_positive(columns):
     with pytest.raises(ConfigError, match=r"columns is .*has to be above 0"):
         measured(case_named("mlp"), columns=columns)

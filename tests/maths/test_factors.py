@@ -55,6 +55,15 @@ def test_what_underflows_is_zero_and_not_nan():
     assert not weights.any()
 
 
+def test_with_many_classes_the_first_columns_hold_nearly_all_of_the_weight():
+    draw = torch.Generator().manual_seed(0)
+    logits = 4 * torch.randn(20, 60, dtype=torch.float64, generator=draw)  # the likely classes lie anywhere
+    weights = softmax_factor(logits).weights
+    p = logits.softmax(1)
+    largest = torch.linalg.eigvalsh(torch.diag_embed(p) - p.unsqueeze(2) * p.unsqueeze(1)).flip(1).T
+    assert bool((weights[:4].sum(0) > 0.97 * largest[:4].sum(0)).all())
+
+
 def test_columns_have_the_dtype_of_the_logits():
     columns, weights = softmax_factor(torch.randn(3, 4))
     assert columns.dtype == torch.float32

@@ -30,7 +30,7 @@ def test_several_processes_give_the_same_as_one(name, found, expected):
 @pytest.mark.parametrize("what", ["turned", "other"])
 def test_different_batches_or_models_are_refused_by_every_process(what, columns, found):
     for said, _ in found:
-        assert "processes 0 and 1 of 2 were given different batches or models" in said[f"{what} {columns}"]
+        assert "processes 0 and 1 of 2 were given different batches, models or settings" in said[f"{what} {columns}"]
 
 
 @pytest.mark.parametrize("columns", [None, 1.0])
@@ -38,3 +38,15 @@ def test_when_one_process_fails_the_others_stop_too(columns, found):
     (first, _), (second, _) = found
     assert "process 0 of 2 stops, because process 1 could not go on" in first[f"broken {columns}"]
     assert "inputs hold NaN or infinity" in second[f"broken {columns}"]
+
+
+@pytest.mark.parametrize("name", ["seed", "columns", "params"])
+def test_different_settings_are_refused_by_every_process(name, found):
+    for said, _ in found:
+        assert "were given different batches, models or settings" in said[name]
+
+
+def test_what_is_refused_before_any_data_are_read_stops_all(found):
+    (first, _), (second, _) = found
+    assert "process 0 of 2 stops, because process 1 could not go on" in first["generator"]
+    assert "which can be read once only" in second["generator"]

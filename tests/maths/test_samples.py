@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fairshrink.errors import DataError
-from fairshrink.maths.samples import counted, samples_of
+from fairshrink.maths.samples import check_parts, counted, samples_of
 from fairshrink.types import GroupBatch
 
 LIKE = torch.zeros(1, dtype=torch.float64)
@@ -42,6 +42,43 @@ def test_something_else_than_a_batch_is_named():
     message = r"batch 1 is a tuple of 3 parts \(int, int, int\), but a GroupBatch\(x, y, g\) is expected"
     with pytest.raises(DataError, match=message):
         list(samples_of(Loader(), num_groups=2, like=LIKE))
+
+
+def unchecked_batch(*parts: object) -> GroupBatch:
+    """A batch as a program without type checks makes it."""
+    made = object.__new__(GroupBatch)
+    for name, part in zip("xyg", parts, strict=True):
+        object.__setattr__(made, name, part)
+    return made
+
+
+WHOLE, PAIR = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            (WHOLE, PAIR, ["f", "m"]),
+            r"\n  part 3 \(the groups\) is a list of str: let .* numbers in place of names: 0, 1",
+        ),
+        ((WHOLE, PAIR, ("f", "m")), r"part 3 \(the groups\) is a tuple of str: let"),
+        ((WHOLE, [0, 1], PAIR), r"part 2 \(the classes\) is a list of int: make it a tensor, with torch.as_tensor"),
+        ((WHOLE.numpy(), PAIR, PAIR), r"part 1 \(the inputs\) is of type ndarray: make it a tensor"),
+        (
+            unchecked_batch(WHOLE, PAIR, PAIR.numpy()),
+            r"0 is a GroupBatch, but part 3 \(the groups\) is of type ndarray: make",
+        ),
+        ((WHOLE, PAIR), r"of 2 parts \(Tensor, Tensor\), .*\n  Let each item of the data set end with its group"),
+        (
+            {"image": WHOLE, "sex": PAIR},
+            r"is a dict, but .* Its keys are 'image', 'sex'\.\n  Give batches as GroupBatch\(",
+        ),
+    ],
+)
+def test_the_part_that_is_no_tensor_is_named(given, message):
+    with pytest.raises(DataError, match=message):
+        check_parts(0, given)
 
 
 def test_parts_of_different_lengths_are_counted():

@@ -51,5 +51,5 @@ def test_only_equal_processes_go_on():
     sharing._check(Share(0, 2), [[0, 5], [0, 5]])
     with pytest.raises(DataError, match="process 0 of 2 stops, because process 1 could not go on"):
         sharing._check(Share(0, 2), [[0, 5], [1, 0]])
-    with pytest.raises(DataError, match="processes 0 and 1 of 2 were given different batches or models"):
+    with pytest.raises(DataError, match="processes 0 and 1 of 2 were given different batches, models or settings"):
         sharing._check(Share(0, 2), [[0, 5], [0, 6]])

@@ -69,6 +69,35 @@ def test_many_ways_have_no_names(mapped):
     assert len({c.look.colour for c in thin}) == 1
 
 
+def test_two_stages_have_bands_one_of_each_method_first(mapped):
+    obd, fairprune = mapped.stages[1:]
+    further = [
+        fairprune._replace(label="Norms"),
+        obd._replace(label="Again"),
+        obd._replace(record=replace(obd.record, method="other"), label="Other"),
+    ]
+    for stages, banded in [
+        ([obd, fairprune], {"OBD", "FairPrune"}),
+        ([*further, fairprune, obd], {"Norms", "Again"}),
+        ([further[2], further[1], obd], {"Other", "Again"}),
+        ([further[2], obd, fairprune], {"OBD", "FairPrune"}),
+    ]:
+        run = mapped._replace(stages=[mapped.stages[0], *stages])
+        found = ablation.curves(run, ablation.families(run)[0])
+        assert {curve.label.partition(", ")[0] for curve in found if curve.banded} == banded
+        assert all(curve.thick for curve in found if curve.banded)
+        assert sum(curve.thick for curve in found) == len(stages)
+
+
+def test_a_stage_without_a_thick_line_takes_no_band(mapped):
+    obd, fairprune = mapped.stages[1:]
+    chosen = [replace(one, candidate=None) for one in obd.choice.chosen]
+    kept = obd._replace(choice=replace(obd.choice, chosen=chosen), label="Kept")
+    run = mapped._replace(stages=[mapped.stages[0], kept, fairprune, obd])
+    found = ablation.curves(run, ablation.families(run)[0])
+    assert {curve.label.partition(", ")[0] for curve in found if curve.banded} == {"FairPrune", "OBD"}
+
+
 def test_what_cannot_be_drawn_has_a_reason(mapped):
     stage = mapped.stages[2]
     assert ablation.missing(stage) == ""

@@ -32,8 +32,6 @@ def test_recall_and_gap_are_drawn_with_the_start_and_the_floor(family, found):
     assert gap.lines[0].get_ydata()[0] == family.start.eopp1.value
     thick = [line for line in gap.lines if line.get_linewidth() == 1.9]
     np.testing.assert_allclose(thick[-1].get_ydata(), [point.eopp1.value for point in found[-1].points])
-    floor = gap.collections[0].get_paths()[0].vertices
-    assert floor[:, 1].max() == pytest.approx(max(point.floor for point in found[-1].points))
     band = gap.collections[-1].get_paths()[0].vertices
     assert band[:, 1].max() == pytest.approx(max(point.eopp1.high for point in found[-1].points))
 
@@ -53,9 +51,26 @@ def test_thin_lines_of_one_stage_go_without_its_name(family, found):
     assert found[0].label in labels(ablation_figures.along(family, both))
 
 
-def test_without_a_thick_line_there_is_no_floor(family, found):
-    figure = ablation_figures.along(family, [curve for curve in found if not curve.thick])
-    assert "chance alone (floor)" not in labels(figure)
+def floor(family, found):
+    span = ablation_figures.along(family, found).axes[1].patches[0]
+    assert span.get_label() == "chance alone (floor)"
+    return span.get_y(), span.get_height()
+
+
+def test_the_floor_is_the_largest_of_the_drawn_points(family, found):
+    thick = [curve for curve in found if curve.thick]
+    largest = max(family.start.floor, *(point.floor for curve in thick for point in curve.points))
+    assert floor(family, found) == (0, pytest.approx(largest))
+    high = thick[0]._replace(points=[point._replace(floor=0.9) for point in thick[0].points])
+    assert floor(family, [high, *thick[1:]]) == (0, 0.9)
+    assert floor(family, [curve for curve in found if not curve.thick]) == (0, family.start.floor)
+
+
+def test_without_a_band_a_thick_line_is_a_line(family, found):
+    bare = [curve._replace(banded=False) for curve in found]
+    recall, gap = ablation_figures.along(family, bare).axes
+    assert not [*recall.collections, *gap.collections]
+    assert sum(line.get_linewidth() == 1.9 for line in gap.lines) == sum(curve.thick for curve in found)
 
 
 def test_the_points_of_beta_are_joined_and_labelled(mapped, family):

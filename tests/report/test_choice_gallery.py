@@ -84,8 +84,16 @@ def test_the_settings_have_two_pictures_per_start(mapped):
     assert "beta 0.33: EOpp1" in trade.panels[0]
     assert "the points are joined in the order of beta" in trade.caption
     assert "past any choice" in along.caption
-    assert "Dashed: Vanilla. Grey: what chance alone reaches, for FairPrune" in along.caption
+    assert "Thick with a band: what was chosen, with its interval." in along.caption
+    assert "Dashed: Vanilla. Grey: what chance alone reaches (the largest floor of the models drawn" in along.caption
     assert "At the end, OBD: recall" in along.panels[0]
+
+
+def test_of_more_than_two_stages_the_caption_names_the_bands(mapped):
+    third = mapped.stages[1]._replace(label="Other")
+    along = choice_gallery.ablations(mapped._replace(stages=[*mapped.stages, third]))[1]
+    assert "Thick: what was chosen; bands are intervals, drawn for OBD and FairPrune" in along.caption
+    assert "alone, because more of them would hide the lines. Thin:" in along.caption
 
 
 def test_what_is_left_out_says_why(mapped):

@@ -39,7 +39,7 @@ def test_nothing_excluded_makes_no_table(five):
 def test_steps_that_agree_on_the_unprivileged_group_share_a_table(five):
     (table,) = facts.unprivileged(five)
     assert table.caption.endswith("OBD, FairPrune")
-    assert texts(table)[0] == ["fold 1", "0.490", "0.520", "female", "measured"]
+    assert texts(table)[0] == ["fold 0", "0.490", "0.520", "female", "measured"]
 
 
 def test_a_group_that_was_set_says_so(three):
@@ -61,7 +61,7 @@ def test_a_rule_with_a_bound_puts_what_is_beyond_it_in_brackets(mapped):
     stage = mapped.stages[2]
     table = facts.candidates(stage)
     assert [cell.text for cell in table.heads] == [
-        "candidate", "fold 1", "fold 2", "fold 3", "mean", "macro F1", "its change", "chosen in"
+        "candidate", "fold 0", "fold 1", "fold 2", "mean", "macro F1", "its change", "chosen in"
     ]  # fmt: skip
     assert [len(body) for body in table.bodies] == [3, 3, 3]
     brackets = sum(cell.startswith("(") for row in texts(table) for cell in row)
@@ -81,4 +81,12 @@ def test_every_seed_is_listed(five):
 
 
 def test_splits_have_a_row_per_fold(five):
-    assert texts(facts.splits(five))[4] == ["fold 5", "6,009", "2,003", "2,003"]
+    assert texts(facts.splits(five))[4] == ["fold 4", "6,009", "2,003", "2,003"]
+
+
+def test_folds_count_as_the_files_do(mapped):
+    names = [f"fold {number}" for number in sorted({one.fold for one in mapped.stages[2].choice.chosen})]
+    assert names[0] == "fold 0"
+    assert [cell.text for cell in facts.candidates(mapped.stages[2]).heads][1:4] == names
+    assert [row[0] for row in texts(facts.unprivileged(mapped)[0])] == names
+    assert [row[0] for row in texts(facts.splits(mapped))] == names

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Integral
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -88,16 +90,29 @@ def weighted(weights: Mapping[int, float] | Sequence[float]) -> Contrast:
         weights: One finite number for each group, in order; or group -> number, with every group from 0 on.
 
     Raises:
-        ConfigError: A weight is missing or no finite number, or all are 0.
+        ConfigError: A weight is missing or no finite number, all are 0, or a group is named by something else than its
+            number.
     """
-    if isinstance(weights, Mapping):
-        if missing := set(range(len(weights))) - set(weights):
-            raise ConfigError(
-                f"the weights are of the groups {list(weights)}, but group {min(missing)} has none. Give one for every group "
-                "from 0 on: 0 for a group that plays no part."
-            )
-        weights = [weights[group] for group in range(len(weights))]
-    return Weighted(tuple(weights))
+    return Weighted(in_order(weights) if isinstance(weights, Mapping) else tuple(weights))
+
+
+def in_order(weights: Mapping[Any, float]) -> tuple[float, ...]:
+    """The coefficients in the order of their groups' numbers.
+
+    Raises:
+        ConfigError: A group is named by something else than its number, or has no coefficient.
+    """
+    if named := [group for group in weights if not isinstance(group, Integral)]:
+        raise ConfigError(
+            f"the weights are of the groups {list(weights)}, but groups are numbers here, 0 to {len(weights) - 1}, in the "
+            f"order in which the batches count them: give the number of {named[0]!r}."
+        )
+    if missing := set(range(len(weights))) - set(weights):
+        raise ConfigError(
+            f"the weights are of the groups {list(weights)}, but group {min(missing)} has none. Give one for every group "
+            "from 0 on: 0 for a group that plays no part."
+        )
+    return tuple(weights[group] for group in range(len(weights)))
 
 
 def contrast(beta: float, weights: Mapping[int, float] | Sequence[float] | None) -> Contrast:

@@ -8,15 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fairshrink.compress.contrasts import Contrast
+from fairshrink.compress.contrasts import Contrast, Favour, favour, pooled
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.units import compressible
-from fairshrink.errors import ModelError
+from fairshrink.errors import ConfigError, ModelError
 from fairshrink.maths.codebooks import Codebook
 from fairshrink.maths.curvature import Curvature, curvature
 from fairshrink.maths.targets import WAY_OUT
 from fairshrink.maths.tasks import Task
 from fairshrink.types import Batches
+
+__all__ = ["Context", "Contrast", "Criterion", "Favour", "Saliency", "Scores", "favour", "pooled"]
 
 Scores = dict[str, Tensor]
 
@@ -48,12 +50,25 @@ class Saliency:
         columns: Columns of the output Hessian per sample; None is exact.
         gradient: Whether the first-order term in brackets counts. The papers leave it out.
 
+    Raises:
+        ConfigError: columns is no number above 0, or gradient neither True nor False.
+
     Source: LeCun et al. 1989 (OBD); Wu et al. 2022, Eq. 4, with the GGN in place of the Hessian.
     """
 
     contrast: Contrast
     columns: float | None = None
     gradient: bool = False
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.columns, (int, float)) and not isinstance(self.columns, bool)
+        if self.columns is not None and not (number and self.columns > 0):
+            raise ConfigError(
+                f"columns is {self.columns!r}, but it is a mean number of columns for each sample: give a number above 0, such "
+                "as 2, or None for the exact curvature."
+            )
+        if not isinstance(self.gradient, bool):
+            raise ConfigError(f"gradient is {self.gradient!r}, but it is yes or no: give True or False.")
 
     def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
         """Parameter name -> score of the weight's shape, float64; the lowest goes first.

@@ -160,7 +160,7 @@ def _walk(root: _Root, family: list[_Path]) -> Iterator[Done]:
     Besides the start, one model and one curvature are held at a time, and a bit for each weight of a mask that waits.
     """
     bench, frozen = root.bench, root.frozen
-    paths = [path._replace(ahead=tuple(ahead(path.recipe.schedule(), root.start))) for path in family]
+    paths = [path._replace(ahead=tuple(_ratios(path.recipe, root.start))) for path in family]
     waiting: dict[bytes, _Waiting] = {}
     while True:
         yield from ((path.number, _result(root, bench, frozen, path)) for path in paths if not path.ahead)
@@ -173,6 +173,10 @@ def _walk(root: _Root, family: list[_Path]) -> Iterator[Done]:
         bench = _at(root.bench, frozen)
         step = bench.seen(frozen, 0.0, began)
         paths = [_further(root, path, step) for path in found.paths]
+
+
+def _ratios(recipe: Recipe, start: Step) -> list[float]:
+    return ahead(recipe.schedule(), start, idle=recipe.recover is not None)
 
 
 def _send(root: _Root, here: tuple[Bench, Frozen], paths: list[_Path], waiting: dict[bytes, _Waiting]) -> None:
@@ -223,10 +227,10 @@ def _at(start: Bench, frozen: Frozen) -> Bench:
 
 def _further(root: _Root, path: _Path, seen: Step) -> _Path:
     """The path with one step more; nothing is ahead of it when its rule says so."""
-    step = replace(seen, ratio=path.ahead[0], seconds=path.seconds + seen.seconds)
+    step = replace(seen, ratio=path.ahead[0], seconds=path.seconds + seen.seconds, start=root.start)
     root.setting.on_step(path.number, step)
     steps = (*path.steps, step)
-    stopped = path.recipe.stop([root.start, *steps])
+    stopped = path.recipe.stop(steps)
     return path._replace(ahead=() if stopped else path.ahead[1:], steps=steps, stopped=stopped)
 
 

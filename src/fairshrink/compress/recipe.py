@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -115,14 +115,14 @@ def compress(
     favoured = unprivileged if unprivileged is not None else weakest_group(start.counts)
     check_group(favoured, bench.num_groups)
     steps, stopped = [], None
-    for ratio in ahead(recipe.schedule(), start):
+    for ratio in ahead(recipe.schedule(), start, idle=recipe.recover is not None):
         began = time.perf_counter()
         scores = recipe.criterion(bench.model, task, data.train, bench.context(favoured, frozen))
         frozen = bench.fix_lowest(scores, ratio, frozen)
         bench.settle(frozen)
-        steps.append(bench.seen(frozen, ratio, began))
+        steps.append(replace(bench.seen(frozen, ratio, began), start=start))
         on_step(steps[-1])
-        if stopped := recipe.stop([start, *steps]):
+        if stopped := recipe.stop(steps):
             break
     return Compressed(bench.model, frozen, tuple(steps), start, favoured, unprivileged is None, stopped)
 

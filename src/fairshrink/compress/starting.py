@@ -65,14 +65,21 @@ def check_group(group: object, num_groups: int) -> None:
         )
 
 
-def ahead(ratios: Iterable[float], start: Step) -> list[float]:
+def ahead(ratios: Iterable[float], start: Step, *, idle: bool = False) -> list[float]:
     """The ratios that are still ahead of what is fixed already.
+
+    Args:
+        ratios: Of the schedule.
+        start: The model before the first step.
+        idle: Whether a ratio of 0 is a step, too, because something is done in it besides fixing: the control of a recovery.
 
     Raises:
         ConfigError: All of them are behind.
     """
     ratios = list(ratios)
-    coming = [ratio for ratio in ratios if round(ratio * start.total) > start.fixed]
+    coming = [
+        ratio for ratio in ratios if round(ratio * start.total) > start.fixed or (idle and ratio == start.fixed == 0)
+    ]
     if start.fixed and not coming:
         raise ConfigError(
             f"the ratio {max(ratios, default=0):g} is reached before the first step: {start.fixed:,} of {start.total:,} weights "

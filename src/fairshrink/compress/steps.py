@@ -26,6 +26,7 @@ class Step:
         seconds: Scoring, fixing, recovery and evaluation.
         counts: Predictions on validation by group, (G, C, C); samples of unknown group are not in it.
         soft: What the probabilities of the true class add up to, for the same samples; None where nobody measured it.
+        start: The model before the first step; None in that one itself, and in a step that was read back from a file.
     """
 
     ratio: float
@@ -34,6 +35,7 @@ class Step:
     seconds: float
     counts: GroupCounts
     soft: Soft | None = None
+    start: "Step | None" = None
 
     @property
     def gaps(self) -> dict[str, float]:

@@ -16,8 +16,8 @@ __all__ = ["F1Lost", "FirstOf", "GapReached", "Step", "StopRule", "f1_lost", "fi
 StopRule = Callable[[Sequence[Step]], str | None]
 """What has been measured so far -> the reason to stop, in words, or None.
 
-`steps[0]` is the model before the first step and `steps[-1]` the step just done: a rule may compare them. The step at which
-a rule stops is the last one and is kept.
+`steps[-1]` is the step just done, `steps[-1].start` the model before the first step: a rule may compare them. The step at
+which a rule stops is the last one and is kept.
 """
 
 
@@ -34,7 +34,9 @@ class GapReached:
 
     def __post_init__(self) -> None:
         if self.metric not in GAPS:
-            raise ConfigError(f"there is no gap called '{self.metric}'.{suggest(self.metric, GAPS)}")
+            raise ConfigError(f"there is no gap called '{self.metric}'.{suggest(str(self.metric), GAPS)}")
+        if isinstance(self.target, bool) or not isinstance(self.target, (int, float)) or isnan(self.target):
+            raise ConfigError(f"target is {self.target!r}, but it is a gap: give a number, such as 0.05.")
 
     def __call__(self, steps: Sequence[Step]) -> str | None:
         """The reason to stop, or None."""
@@ -48,7 +50,8 @@ def gap_reached(metric: str, target: float | None) -> StopRule:
     Raises:
         ConfigError: There is no gap of that name.
     """
-    return never if target is None else GapReached(metric, target)
+    rule = GapReached(metric, 0.0 if target is None else target)
+    return never if target is None else rule
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class F1Lost:
         Raises:
             DataError: A group has no samples on validation, so that there is no average over the groups.
         """
-        before, now = (float(np.mean(f1(step.counts.counts))) for step in (steps[0], steps[-1]))
+        start = steps[-1].start or steps[0]
+        before, now = (float(np.mean(f1(step.counts.counts))) for step in (start, steps[-1]))
         if isnan(before):
             raise DataError(
                 "max_f1_loss needs the macro F1 of every group, but a group has no samples in the validation data. Give "

@@ -26,7 +26,7 @@ def compressible(
         leave: Names of layers, or of whole parts of the model, that are left as they are, such as "fc" or "layer4.0".
 
     Raises:
-        ConfigError: `include` is something else, or the model has no part of a name in `leave`.
+        ConfigError: `include` is something else, `leave` no names, or the model has no part of a name in it.
         ModelError: Nothing is left to shrink, or the weight of a layer is worked out from other parameters.
     """
     check_include(include)
@@ -45,11 +45,23 @@ def compressible(
     return found
 
 
-def layer_names(leave: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Names as a tuple; a single one may come by itself, and None is no name."""
+def layer_names(leave: object) -> tuple[str, ...]:
+    """Names as a tuple; a single one may come by itself, and None is no name.
+
+    Raises:
+        ConfigError: Something else came.
+    """
     if leave is None:
         return ()
-    return (leave,) if isinstance(leave, str) else tuple(leave)
+    names = (leave,) if isinstance(leave, str) or not isinstance(leave, Iterable) else tuple(leave)
+    known = tuple(name for name in names if isinstance(name, str))
+    if len(known) < len(names):
+        wrong = [name for name in names if not isinstance(name, str)]
+        raise ConfigError(
+            f"leave is {leave!r}, but names of layers are expected, such as 'fc': {wrong[0]!r} is of the type "
+            f"{type(wrong[0]).__name__}."
+        )
+    return known
 
 
 def check_include(include: object) -> None:
@@ -60,22 +72,22 @@ def check_include(include: object) -> None:
 
 def _inside(model: nn.Module, leave: tuple[str, ...]) -> set[str]:
     """The names of all modules that are one of these, or within one of them."""
-    known = [name for name, _ in model.named_modules()]
+    known = [name for name, _ in model.named_modules() if name]  # the model itself has the empty name
     if unknown := [name for name in leave if name not in known]:
         raise ConfigError(
             f"leave: the model has no layer '{unknown[0]}' ({len(unknown)} of {len(leave)} names are unknown)."
-            + suggest(unknown[0], known)
+            + (suggest(unknown[0], known) if known else " It is a single layer, without parts.")
         )
-    return {name for name in known for part in leave if name == part or name.startswith(f"{part}.") or not part}
+    return {name for name in known for part in leave if name == part or name.startswith(f"{part}.")}
 
 
 def _refuse_derived(layers: Mapping[str, nn.Module], locals_: tuple[str, ...]) -> None:
     for name, module in layers.items():
         own = dict(module.named_parameters(recurse=False))
         if derived := [local for local in locals_ if getattr(module, local, None) is not None and local not in own]:
+            leave_it = f", or leave the layer as it is with  leave = ['{name}']" if name else ""
             raise ModelError(
                 f"the {derived[0]} of layer '{name}' is worked out from other parameters (a parametrization, or torch's own "
                 "pruning), so fixing it would not last. Make it an ordinary parameter first, with "
-                "torch.nn.utils.parametrize.remove_parametrizations or torch.nn.utils.prune.remove, or leave the layer as it "
-                f"is with  leave = ['{name}']."
+                f"torch.nn.utils.parametrize.remove_parametrizations or torch.nn.utils.prune.remove{leave_it}."
             )

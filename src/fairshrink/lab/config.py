@@ -17,7 +17,8 @@ from fairshrink.lab.choose import rule
 from fairshrink.lab.grid import not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.lab.presets import filled
-from fairshrink.lab.settings import Count, Seed, Settings, ShrinkDefaults, ShrinkSettings
+from fairshrink.lab.settings import Count, Seed, Settings, ShrinkDefaults, ShrinkSettings, naming
+from fairshrink.lab.wording import expected
 from fairshrink.models.backbones import BACKBONES
 from fairshrink.train.loop import TrainSettings
 from fairshrink.train.objectives import find_objective
@@ -166,10 +167,11 @@ class Experiment(Settings):
             raise ConfigError(
                 f"there is no backbone called '{self.model.backbone}'.{suggest(self.model.backbone, BACKBONES)}"
             )
-        for step in self.shrink:
-            rule(step.choose)
-            for candidate in step.candidates():
-                step.recipe(candidate)
+        for number, step in enumerate(self.shrink, start=1):
+            with naming(number, step):
+                rule(step.choose)
+                for candidate in step.candidates():
+                    step.recipe(candidate)
         return self
 
     def text(self) -> str:
@@ -239,6 +241,10 @@ def _in_words(problem: Any) -> str:
         for part in problem["loc"][:-1]:
             model = model.model_fields[part].annotation
         return f"there is no setting '{where}'.{suggest(str(problem['loc'][-1]), model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{where} is not there, but it is needed."
+    if words := expected(problem):
+        return f"{where} is {problem['input']!r}, but {words} is expected."
     message = str(problem["msg"]).removeprefix("Value error, ")
-    came = "" if problem["type"] in ("value_error", "missing") else f" It is {problem['input']!r}."
+    came = "" if problem["type"] == "value_error" else f". It is {problem['input']!r}."
     return f"{where}: {message}{came}" if where else f"{message}{came}"

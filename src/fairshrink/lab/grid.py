@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import Recipe
 from fairshrink.errors import suggest
+from fairshrink.lab.wording import expected
 
 # A file has no tables of numbered groups: the coefficients of the groups are a list in their order.
 WRITTEN: dict[str, Any] = {"weights": tuple[float, ...] | None}
@@ -98,8 +99,8 @@ def _values(key: str, given: Any, annotation: Any) -> tuple[Any, ...]:
     try:
         return tuple(adapter.validate_python(tuple(v) if isinstance(v, list) else v) for v in values)
     except ValidationError as error:
-        said = dict.fromkeys(problem["msg"].replace("tuple", "list") for problem in error.errors())
-        raise ValueError(f"{key} is {given!r}: {'; or '.join(said)}.") from error
+        said = dict.fromkeys(expected(problem) or str(problem["msg"]) for problem in error.errors())
+        raise ValueError(f"{key} is {given!r}, but {' or '.join(said)} is expected.") from error
 
 
 def _is_list(annotation: Any) -> bool:

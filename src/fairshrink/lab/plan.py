@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
-from fairshrink.data.groups import parse_group
+import numpy as np
+from numpy.typing import NDArray
+
+from fairshrink.data.groups import Attribute, parse_group
 from fairshrink.data.table import Manifest, need_column
 from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find, open_source
 from fairshrink.lab.estimate import Pace, Sizes, scorings, split_sizes, stage_seconds, weigh
+from fairshrink.lab.foresee import check_steps, training_codes
 from fairshrink.lab.grid import METHODS
 from fairshrink.lab.observer import Observer
 from fairshrink.lab.pace import measure
 from fairshrink.lab.store import RunPaths
 from fairshrink.lab.training import load_checkpoint
+from fairshrink.lab.work import said_too_few
 from fairshrink.models.checkpoint import read_weights
 
 
@@ -22,22 +27,23 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
     A few seconds go into measuring how fast this machine is; nothing is written.
 
     Raises:
-        DataError: The tables, groups or image files cannot be used, or a file is not there.
+        ConfigError: A step's settings do not fit the model or the groups.
+        DataError: The tables, groups, splits or image files cannot be used, or a file is not there.
         ModelError: The checkpoint or the weights cannot be read, or the checkpoint fits another network or other classes.
     """
     data, train = experiment.data, experiment.train
     manifest = open_source(data, beside)
-    groups = _check_columns(experiment, manifest)
+    first = _check_columns(experiment, manifest)
     _check_models(experiment, manifest, beside)
-    if data.split_file:
-        find(data.split_file, beside, data.source)
+    check_steps(experiment, len(manifest.classes), first.groups)
+    training = training_codes(data, manifest, first, beside)
     count, left_out = len(manifest.frame), len(manifest.excluded)
     paths = RunPaths(folder)
     observer.say(f"into {folder}{' (begun before: what is done there stays)' if paths.config.exists() else ''}")
     observer.say(
         f"data: {count:,} images of {len(manifest.classes)} classes at {data.size} px, {left_out:,} rows left out"
     )
-    sizes = Sizes(*split_sizes(count, data.folds), classes=len(manifest.classes), groups=groups)
+    sizes = Sizes(*split_sizes(count, data.folds), classes=len(manifest.classes), groups=len(first.groups))
     pace = measure(experiment, manifest, sizes)
     left = 0.0
     for number, name in enumerate(["train", *(step.name for step in experiment.shrink)]):
@@ -46,6 +52,8 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
         left += 0 if done else seconds
         cost = "done before" if done else f"about {duration(seconds)}"
         observer.say(f"{stage.root.name}: {_cost(experiment, number, sizes.train)}; {cost}")
+        if number and (short := _short(experiment, number, training, first)):
+            observer.say(f"{stage.root.name}: {short}")
     observer.say(f"each on {data.folds} fold(s), with {train.threads} threads; then report.html")
     _say_estimate(experiment, observer, (count, sizes, pace), left)
 
@@ -97,15 +105,20 @@ def _check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> N
         read_weights(find(model.weights, beside, data.source))
 
 
-def _check_columns(experiment: Experiment, manifest: Manifest) -> int:
-    """Every group can be told apart, and the column that the split keeps together is there; the number of groups."""
+def _check_columns(experiment: Experiment, manifest: Manifest) -> Attribute:
+    """Every group can be told apart, and the column that the split keeps together is there; the first attribute."""
     found = [
         parse_group(text).assign(manifest.frame, rows=manifest.file_rows, where=manifest.where)
         for text in experiment.data.groups
     ]
     if experiment.data.split_by != "image":
         need_column(experiment.data.split_by, manifest.frame.columns, manifest.where or manifest.name)
-    return len(found[0].groups)
+    return found[0]
+
+
+def _short(experiment: Experiment, number: int, training: NDArray[np.int64], first: Attribute) -> str | None:
+    step = experiment.shrink[number - 1]
+    return said_too_few(training, first.groups, step.samples, METHODS[step.method].by_group)
 
 
 def _cost(experiment: Experiment, number: int, images: int) -> str:

@@ -18,13 +18,14 @@ from fairshrink.lab.claim import claimed
 from fairshrink.lab.comparing import compare_stage
 from fairshrink.lab.config import Experiment, ShrinkSettings
 from fairshrink.lab.data import cache_folder, prepare
+from fairshrink.lab.foresee import check_steps
 from fairshrink.lab.grid import not_default
 from fairshrink.lab.observer import Observer, Quiet
 from fairshrink.lab.records import data_card, environment, now
 from fairshrink.lab.shrinking import Shrinking, shrink_folds
 from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
 from fairshrink.lab.training import first_layer_saliency, train_fold
-from fairshrink.lab.work import Work, check_favoured
+from fairshrink.lab.work import Work
 from fairshrink.models.checkpoint import read_weights
 from fairshrink.tables import read_safe_csv, safe_csv
 from fairshrink.train.precision import usable
@@ -74,7 +75,7 @@ def _everything(experiment: Experiment, paths: RunPaths, beside: Path, observer:
     write_json(paths.data, _same_data(paths.data, data_card(experiment, prepared)))
     precision = _precision(experiment.train.precision, device, observer)
     work = Work(experiment, prepared, paths, beside, observer, device, precision)
-    check_favoured(work)
+    check_steps(experiment, work.num_classes, work.groups)
     training = _stage(work, 0, "train")
     _do(work, training, lambda: _train(work, training), _train_record)
     note({})
@@ -207,7 +208,7 @@ def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training
     return {
         "name": step.name,
         "method": step.method,
-        "title": TITLES[step.method] + step.name.removeprefix(step.method).replace("-", " "),
+        "title": title(step.method, step.name),
         "parent": step.parent,
         "params": not_default(step.method, step.settings),
         "samples": step.samples,
@@ -219,6 +220,13 @@ def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training
         "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
         **_sparsity(work, folders),
     }
+
+
+def title(method: str, name: str) -> str:
+    """A step's name for reports: the method's, and what the step's own name adds to it."""
+    if not name.startswith(method):
+        return f"{TITLES[method]} ({name})"
+    return TITLES[method] + name.removeprefix(method).replace("-", " ")
 
 
 def _chosen(fold: int, result: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What every part of an experiment's settings is built from, and the settings of a shrink step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fairshrink.compress.recipe import Recipe
+from fairshrink.errors import ConfigError, ModelError
 from fairshrink.lab.grid import METHODS, combinations
 
 Count = Annotated[int, Field(ge=1)]
@@ -59,3 +62,20 @@ class ShrinkSettings(Settings):
     def recipe(self, candidate: dict[str, Any]) -> Recipe:
         """The method with one combination of settings."""
         return METHODS[self.method].recipe(**candidate)
+
+
+@contextmanager
+def naming(number: int, step: ShrinkSettings) -> Iterator[None]:
+    """What is refused inside says which step it is about.
+
+    Args:
+        number: The step's, from 1 on, as in its folder's name.
+        step: The step.
+
+    Raises:
+        ConfigError, ModelError: As raised inside.
+    """
+    try:
+        yield
+    except (ConfigError, ModelError) as error:
+        raise type(error)(f"[[shrink]] {number} ('{step.name}'): {error}") from error

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 from fairshrink.compress.grid import Setting, one_by_one
@@ -72,7 +73,8 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
 
     def tell(place: int, done: Step) -> None:
         said = in_words(step, candidates[left[place]])
-        gaps = ", ".join(f"{name} {value:.3f}" for name, value in done.gaps.items())
+        shown = done.gaps | {rule(step.choose).metric: done.criteria.get(rule(step.choose).metric, nan)}
+        gaps = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
         work.observer.say(
             f"fold {fold}: {step.name} ({said}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
         )
@@ -96,15 +98,19 @@ def _data(work: Work, fold: int, step: ShrinkSettings) -> Splits:
 
 
 def told(step: ShrinkSettings, candidate: Params) -> Params:
-    """The settings of a candidate that the experiment chose; the rest are the method's defaults."""
-    return {key: candidate[key] for key in not_default(step.method, step.settings)}
+    """The settings of a candidate that the experiment chose; the rest are the method's defaults.
+
+    A preset chooses the ratio, also where it is the method's own.
+    """
+    chosen = not_default(step.method, step.settings)
+    return {key: value for key, value in candidate.items() if key in chosen or (step.preset and key == "ratio")}
 
 
 def in_words(step: ShrinkSettings, candidate: Params) -> str:
     """The same as text."""
-    chosen = told(step, candidate).items()
+    chosen = ({"preset": step.preset} if step.preset else {}) | told(step, candidate)
     return (
-        ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in chosen)
+        ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in chosen.items())
         or "its defaults"
     )
 
@@ -158,6 +164,8 @@ def _take_best(shrinking: Shrinking, fold: int) -> None:
     work.save(folder, model)
     save_frozen(folder.frozen, frozen)
     said = _said(step, best, over, sum(found.within))
+    if best is not None and len(candidates) > 1:
+        said += _beside(chosen_by.metric, candidates[best])
     write_json(folder.result, {"chosen": best, "said": said, "candidates": table, "runs": records})
     work.observer.say(f"fold {fold}: {step.name}: {said}")
 
@@ -184,3 +192,10 @@ def _said(step: ShrinkSettings, best: int | None, over: Sequence[int], within: i
         f"{in_words(step, candidates[best])} chosen of {len(candidates)} settings{bound}: {chosen_by.words()}, on the validation "
         f"part of {folds}"
     )
+
+
+def _beside(metric: str, taken: Candidate) -> str:
+    """What the choice goes by, beside the start's: the best of several settings may still be worse than none."""
+    after, before = (step.criteria.get(metric, nan) for step in (taken.end, taken.start))
+    than = "wider than " if after > before else "narrower than " if after < before else "beside "
+    return f": its {metric} there is {after:.3f}, {than}the start's {before:.3f}"

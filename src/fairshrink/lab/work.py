@@ -1,5 +1,6 @@
 """What every stage needs: the experiment, the data, where things lie, and how a model is loaded and saved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,21 +94,14 @@ def group_code(work: Work, name: str) -> int:
     Raises:
         ConfigError: There is no such group.
     """
-    if name not in work.groups:
-        raise ConfigError(f"unprivileged is '{name}', which is no group of the data.{suggest(name, work.groups)}")
+    check_group_name(name, work.groups)
     return work.groups.index(name)
 
 
-def check_favoured(work: Work) -> None:
-    """Find a group that the experiment names wrongly before anything is trained.
-
-    Raises:
-        ConfigError: There is no such group.
-    """
-    settings = work.experiment
-    for name in (settings.shrink_defaults.unprivileged, *(step.unprivileged for step in settings.shrink)):
-        if name != "auto":
-            group_code(work, name)
+def check_group_name(name: str, groups: Sequence[str]) -> None:
+    """Raise ConfigError unless it is the name of one of the groups."""
+    if name not in groups:
+        raise ConfigError(f"unprivileged is '{name}', which is no group of the data.{suggest(name, groups)}")
 
 
 def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> NDArray[np.int64]:
@@ -137,14 +131,19 @@ def _wanted(sizes: NDArray[np.int64], samples: int, by_group: bool) -> NDArray[n
 
 def too_few(work: Work, fold: int, samples: int | str, by_group: bool) -> str | None:
     """What to say where a step asks for more samples than there are; None where there are enough."""
+    codes = work.prepared.dataset.attribute().codes[work.prepared.rows(fold, TRAIN)]
+    return said_too_few(codes, work.groups, samples, by_group)
+
+
+def said_too_few(codes: NDArray[np.int64], groups: Sequence[str], samples: int | str, by_group: bool) -> str | None:
+    """The same from the groups of the training part's images, (N,), -1 = unknown, and the groups' names."""
     if isinstance(samples, str):
         return None
-    codes = work.prepared.dataset.attribute().codes[work.prepared.rows(fold, TRAIN)]
-    sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
-    short = np.flatnonzero(sizes < _wanted(sizes, samples, by_group))
-    if not len(short):
+    sizes = np.bincount(codes[codes >= 0], minlength=len(groups))
+    short = np.flatnonzero(sizes < _wanted(sizes, samples, by_group)).tolist()
+    if not short:
         return None
-    there = ", ".join(f"{sizes[g]:,} of '{work.groups[g]}'" for g in short)
+    there = ", ".join(f"{sizes[g]:,} of '{groups[g]}'" for g in short)
     return (
         f"scores are to use {samples:,} images of each group, but the training part has {there}: all of these are used"
     )

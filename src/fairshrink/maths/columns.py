@@ -66,7 +66,7 @@ def threshold(weights: Float64[Tensor, "M"], budget: int | float) -> float:
 
 def draws(seed: int, samples: Int[Tensor, "N"], columns: int) -> Float64[Tensor, "columns N"]:
     """Uniform numbers in [0, 1), each a function of (seed, sample, column) alone."""
-    key = mix(torch.tensor(seed) + _GOLDEN)
+    key = mix(torch.tensor(seed % 2**63) + _GOLDEN)
     key = mix(key + samples * _GOLDEN)
     key = mix(key[None, :] + (torch.arange(columns)[:, None] + 1) * _GOLDEN)
     return _shift(key, 11).double() * 2.0**-53

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -14,7 +15,7 @@ from fairshrink.maths.passes import Pass
 from fairshrink.maths.readings import Data, add_all_, add_kept_, weigh
 from fairshrink.maths.sharing import Share, key_of, largest, share_of_process, summed_, together
 from fairshrink.maths.taps import evaluating, stand_ins
-from fairshrink.maths.targets import layers_of
+from fairshrink.maths.targets import Layer, layers_of
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.types import Batches
 
@@ -102,12 +103,11 @@ def curvature(
 
     Source: Wu et al. 2022 (FairPrune), Eq. 5, with the GGN diagonal of Schraudolph 2002 in place of the Hessian's.
     """
-    _check_numbers(num_groups, columns)
-    _refuse_once(batches)
-    layers = layers_of(model, params)
+    share, settings = share_of_process(), (num_groups, columns, seed, gradient)
+    layers = together(share, _device_of(model), lambda: _checked(model, batches, params, settings))
     with evaluating(model):
         work = Pass(model, layers, stand_ins(model, layers), task)
-        data = Data(work, batches, num_groups, share_of_process())
+        data = Data(work, batches, num_groups, share)
         slopes = _zeros(work, num_groups, torch.float64) if gradient else None
         totals = _zeros(work, num_groups)
         sizes = _sum(data, totals, slopes, columns, seed)
@@ -153,6 +153,21 @@ def _key_of_model(data: Data) -> int:
     return int(torch.stack(keys).sum())
 
 
+def _checked(
+    model: nn.Module, batches: Batches, params: Iterable[str] | None, settings: tuple[Any, ...]
+) -> tuple[tuple[Layer, ...], int]:
+    """The layers to measure, and a key of all that processes have to agree on before they read any data."""
+    num_groups, columns, *_ = settings
+    _check_numbers(num_groups, columns)
+    _refuse_once(batches)
+    layers = layers_of(model, params)
+    return layers, crc32(repr((settings, [layer.params for layer in layers])).encode())
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
 def _refuse_once(batches: Batches) -> None:
     if isinstance(batches, Iterator):
         raise DataError(
@@ -164,9 +179,10 @@ def _refuse_once(batches: Batches) -> None:
 def _check_numbers(num_groups: int, columns: int | float | None) -> None:
     if num_groups < 1:
         raise ConfigError(f"num_groups is {num_groups}, but there has to be at least one group.")
-    if columns is not None and not columns > 0:
+    number = isinstance(columns, int | float) and not isinstance(columns, bool)
+    if columns is not None and not (number and columns > 0):
         raise ConfigError(
-            f"columns is {columns}, but the mean number of columns a sample has to be above 0.\n"
+            f"columns is {columns!r}, but the mean number of columns a sample has to be above 0.\n"
             "  Give a number such as 2.0, or None for the exact diagonal."
         )
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 
-from fairshrink.errors import ModelError
+from fairshrink.errors import DataError, ModelError
 from fairshrink.maths.columns import packed
 from fairshrink.maths.factors import Factor, Outputs, as_tuple
 from fairshrink.maths.squares import Bounds, Squares, matrix_squares, numbers_held, vector_squares
@@ -84,10 +84,26 @@ def add_gradient_(work: Pass, totals: dict[str, Tensor], part: Part) -> Float64[
         few = part.at(order[rows])
         outputs = functional_call(work.model, work.tensors, (few.x,))
         weights.append(_weights(work, outputs))
-        loss = work.task.loss(outputs, few.y) * len(few.x)
+        loss = work.task.loss(outputs, _classes(few.y, outputs)) * len(few.x)
         for total, found in zip(totals.values(), torch.autograd.grad(loss, tensors), strict=True):
             total[int(few.g[0])] += found
     return torch.cat(weights, 1)[:, order.argsort().to(part.x.device)]
+
+
+def _classes(y: Shaped[Tensor, "N"], outputs: Outputs) -> Int[Tensor, "N"]:
+    """Classes as a loss takes them.
+
+    Raises:
+        DataError: One is not in [0, C).
+    """
+    count = as_tuple(outputs)[-1].shape[-1]
+    if y.is_floating_point() or bool(((y < 0) | (y >= count)).any()):
+        wrong = y[(y < 0) | (y >= count)].tolist()[:1] or [str(y.dtype)]
+        raise DataError(
+            f"a class is {wrong[0]}, but the model puts out {count} classes: whole numbers from 0 to {count - 1} are expected. "
+            "The gradient needs them; the curvature alone does not."
+        )
+    return y.long()
 
 
 def _runs(g: Int[Tensor, "N"], size: int) -> Iterator[slice]:

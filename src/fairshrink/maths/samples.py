@@ -1,6 +1,6 @@
 """Batches as the curvature reads them: checked, on the model's device, and without the samples of no group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,6 +9,9 @@ from torch import Tensor
 
 from fairshrink.errors import DataError
 from fairshrink.types import Batches, GroupBatch
+
+PARTS = ("inputs", "classes", "groups")
+END_WITH_GROUP = "Let each item of the data set end with its group: 0, 1, ..., or -1 where it is unknown."
 
 
 class Samples(NamedTuple):
@@ -85,17 +88,50 @@ def check_parts(number: int, given: object) -> GroupBatch:
 
 def _grouped(number: int, given: object) -> GroupBatch:
     if isinstance(given, GroupBatch):
+        if wrong := _no_tensor((given.x, given.y, given.g)):
+            raise DataError(f"batch {number:,} is a GroupBatch, but {wrong}")
         return given
     expected = "but a GroupBatch(x, y, g) is expected, or three tensors (x, y, g): inputs, classes and groups"
     if not isinstance(given, tuple | list):
-        raise DataError(f"batch {number:,} is a {type(given).__name__}, {expected}.")
+        raise DataError(f"batch {number:,} is a {type(given).__name__}, {expected}.{_from_keys(given)}")
     if len(given) != 3 or not all(isinstance(part, Tensor) for part in given):
         kinds = ", ".join(type(part).__name__ for part in given[:4]) + (", ..." if len(given) > 4 else "")
         raise DataError(
-            f"batch {number:,} is a {type(given).__name__} of {len(given)} parts ({kinds}), {expected}.\n"
-            "  Let each item of the data set end with its group: 0, 1, ..., or -1 where it is unknown."
+            f"batch {number:,} is a {type(given).__name__} of {len(given)} parts ({kinds}), {expected}.\n  "
+            + (_no_tensor(given) if len(given) == len(PARTS) else END_WITH_GROUP)
         )
     return GroupBatch(*given)
+
+
+def _no_tensor(parts: Sequence[object]) -> str:
+    """Which part is no tensor, and what to do; empty when all are."""
+    for number, (name, part) in enumerate(zip(PARTS, parts, strict=True), start=1):
+        if not isinstance(part, Tensor):
+            return f"part {number} (the {name}) is {_kind(part)}: {_as_tensor(part)}"
+    return ""
+
+
+def _kind(part: object) -> str:
+    kind = f"of type {type(part).__name__}"
+    if isinstance(part, tuple | list) and len(part):
+        kind = f"a {type(part).__name__} of {type(part[0]).__name__}"
+    return kind
+
+
+def _as_tensor(part: object) -> str:
+    first = part[0] if isinstance(part, tuple | list) and len(part) else part
+    if isinstance(first, str):
+        return "let the data set give numbers in place of names: 0, 1, ..., and -1 for a group that is unknown."
+    return "make it a tensor, with torch.as_tensor for numbers and arrays."
+
+
+def _from_keys(given: object) -> str:
+    if not isinstance(given, Mapping):
+        return ""
+    return (
+        f" Its keys are {', '.join(repr(key) for key in given)}.\n  Give batches as GroupBatch(batch[...], batch[...], "
+        "batch[...]) with the keys of inputs, classes and groups, from a list or an object that can be iterated again."
+    )
 
 
 def _check_batch(number: int, given: object, num_groups: int) -> GroupBatch:

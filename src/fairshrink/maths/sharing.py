@@ -104,7 +104,7 @@ def _check(share: Share, heard: list[list[int]]) -> None:
         )
     if others := [rank for rank, (_, key) in enumerate(heard) if key != heard[0][1]]:
         raise DataError(
-            f"processes 0 and {others[0]} of {share.count} were given different batches or models, but the work on the same "
-            "data is shared out among them.\n  Give every process all the batches, in the same order: without a "
-            "DistributedSampler, shuffling or augmentation."
+            f"processes 0 and {others[0]} of {share.count} were given different batches, models or settings, but the work on the "
+            "same data is shared out among them.\n  Give every process all the batches, in the same order (without a "
+            "DistributedSampler, shuffling or augmentation), and the same columns, seed and params."
         )

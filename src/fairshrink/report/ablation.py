@@ -1,5 +1,6 @@
 """What the settings do, as Fig. 2 of Wu et al. 2022 asks: along beta at one ratio, and along the ratio; on validation."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fairshrink.report import grids, style
@@ -8,16 +9,22 @@ from fairshrink.report.records import Run, Stage
 from fairshrink.report.style import MUTED, Look, cycle
 
 MOST_NAMED = 6  # More thin lines than these cannot be told apart.
+MOST_BANDED = 2  # More bands than these hide the lines under them.
+_FIRST = ("obd", "fairprune")  # The methods whose bands readers look for.
 
 
 class Curve(NamedTuple):
-    """A way of one stage, all folds together; `ends` are the shares of fixed weights that folds chose."""
+    """A way of one stage, all folds together; `ends` are the shares of fixed weights that folds chose.
+
+    What was chosen is thick, and of at most MOST_BANDED stages it has a band, its intervals.
+    """
 
     label: str
     points: list[Point]
     look: Look
     thick: bool
     ends: frozenset[float] = frozenset()
+    banded: bool = False
 
 
 class Family(NamedTuple):
@@ -61,8 +68,23 @@ def longest(family: Family) -> int:
 
 def curves(run: Run, family: Family) -> list[Curve]:
     """Every way of every stage of a family; what was chosen comes last, and thick."""
-    parts = [_stage(stage, style.of_model(run.stages.index(stage))) for stage in family.stages]
-    return sorted((curve for part in parts for curve in part), key=lambda curve: curve.thick)
+    parts = [(stage, _stage(stage, style.of_model(run.stages.index(stage)))) for stage in family.stages]
+    banded = _banded([stage for stage, part in parts if any(curve.thick for curve in part)])
+    found = [curve._replace(banded=curve.thick and stage.label in banded) for stage, part in parts for curve in part]
+    return sorted(found, key=lambda curve: curve.thick)
+
+
+def _banded(stages: Sequence[Stage]) -> set[str]:
+    """Labels of the stages that have a band: one of each method first, OBD and FairPrune before others."""
+    methods = [stage.record.method for stage in stages]
+    order = sorted(
+        range(len(stages)),
+        key=lambda place: (
+            methods[:place].count(methods[place]),
+            _FIRST.index(methods[place]) if methods[place] in _FIRST else len(_FIRST),
+        ),
+    )
+    return {stages[place].label for place in order[:MOST_BANDED]}
 
 
 def _stage(stage: Stage, look: Look) -> list[Curve]:

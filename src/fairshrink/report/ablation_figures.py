@@ -20,13 +20,11 @@ START = Look(FIRST, "o")
 
 
 def along(family: Family, found: Sequence[Curve]) -> Figure:
-    """Recall and EOpp1 along the ratio: lines with bands for what was chosen, thin ones for the rest of the grid."""
+    """Recall and EOpp1 along the ratio: thick lines for what was chosen, some with bands, thin ones for the rest of the grid."""
     found = _briefly(found)
     figure, (recall, gap) = style.stacked([1.45, 1.6], 0.85 + 0.17 * _lines([curve.label for curve in found]))
-    thick = [curve for curve in found if curve.thick]
-    if thick:
-        floor = [point.floor for point in thick[-1].points]
-        gap.fill_between(_x(thick[-1]), 0, floor, color=BAND, lw=0, zorder=0, label=CHANCE)
+    drawn = [family.start, *(point for curve in found for point in curve.points)]
+    gap.axhspan(0, np.nanmax([point.floor for point in drawn]), color=BAND, zorder=0, lw=0, label=CHANCE)
     for axes, start in ((recall, family.start.recall), (gap, family.start.eopp1)):
         axes.axhline(start.value, color=FIRST, lw=1.1, dashes=(4, 3), zorder=1, label=plain(family.parent))
         axes.grid(axis="y")
@@ -72,7 +70,10 @@ def _curve(axes: Axes, curve: Curve, values: Sequence[Value], index: int) -> Non
         axes.plot(x, y, color=curve.look.colour, lw=0.9, label=label, zorder=2,
                   dashes=style.CANDIDATE_DASHES[index % len(style.CANDIDATE_DASHES)] or (None, None))  # fmt: skip
         return
-    axes.fill_between(x, [v.low for v in values], [v.high for v in values], color=curve.look.colour, alpha=0.16, lw=0)
+    if curve.banded:
+        axes.fill_between(
+            x, [v.low for v in values], [v.high for v in values], color=curve.look.colour, alpha=0.16, lw=0
+        )
     axes.plot(x, y, color=curve.look.colour, lw=1.9, marker=curve.look.marker, ms=3.6, label=label, zorder=3)
     at = [place for place, ratio in enumerate(x) if round(float(ratio), 6) in curve.ends]
     axes.plot(x[at], y[at], "o", ms=10, mfc="none", mec=INK, mew=1.0, zorder=4)

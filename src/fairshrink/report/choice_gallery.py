@@ -159,7 +159,7 @@ def _along(family: Family, found: Sequence[Curve], index: int) -> Picture:
         for curve in thick
     )
     label = f"Macro recall and EOpp1 along the share of weights at zero, from {family.parent}. At the end, {ends}"
-    floor = f"Grey: what chance alone reaches, for {thick[-1].label}. " if thick else ""
+    floor = "Grey: what chance alone reaches (the largest floor of the models drawn thick or dashed). "
     unnamed = sum(not curve.label for curve in found)
     thin = (
         f"Thin: the rest of the grid{f' ({unnamed} ways without a name)' if unnamed else ''}. "
@@ -168,10 +168,19 @@ def _along(family: Family, found: Sequence[Curve], index: int) -> Picture:
     )
     caption = (
         f"Along the share of weights at zero, on validation{_together(family)}, past any choice (a ring marks where the chosen "
-        f"models are). Thick with a band: what was chosen, with its interval. {thin}Dashed: {family.parent}. {floor}A gap that "
+        f"models are). {_thick(thick)}{thin}Dashed: {family.parent}. {floor}A gap that "
         "falls together with recall fell because the model became worse."
     )
     return Picture([panel(figure, f"along{index}", label)], caption)
+
+
+def _thick(thick: Sequence[Curve]) -> str:
+    """What the thick lines are, and which of them have a band."""
+    bare = [curve.label for curve in thick if not curve.banded]
+    if not bare:
+        return "Thick with a band: what was chosen, with its interval. " if thick else ""
+    banded = listed([curve.label for curve in thick if curve.banded])
+    return f"Thick: what was chosen; bands are intervals, drawn for {banded} alone, because more of them would hide the lines. "
 
 
 def _together(family: Family) -> str:

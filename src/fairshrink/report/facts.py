@@ -40,10 +40,10 @@ def class_counts(run: Run, attribute: str) -> Table:
 
 
 def splits(run: Run) -> Table:
-    """Sizes of training, validation and test in each fold."""
+    """Sizes of training, validation and test in each fold; folds count from 0 here as in the run folder."""
     parts = list(dict.fromkeys(part for split in run.data.splits for part in split))
     bodies = [
-        [[word(f"fold {number_ + 1}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
+        [[word(f"fold {number_}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
         for number_, split in enumerate(run.data.splits)
     ]
     by = run.data.split_by
@@ -91,7 +91,7 @@ def _unprivileged(run: Run, records: Sequence[Unprivileged], labels: Sequence[st
     for one in records:
         values = [Cell(number(one.f1.get(group)), strong=group == one.group) for group in groups]
         how = "measured" if one.measured else "set in the experiment"
-        bodies.append([[word(f"fold {one.fold + 1}"), *values, word(one.group, strong=True), word(how)]])
+        bodies.append([[word(f"fold {one.fold}"), *values, word(one.group, strong=True), word(how)]])
     columns = [head(""), *heads(*(f"F1, {group}" for group in groups)), head("unprivileged"), head("how")]
     return Table(
         f"The unprivileged group, as used by {', '.join(labels)}",
@@ -114,7 +114,7 @@ def candidates(stage: Stage) -> Table | None:
         way.append(_candidate(stage, choice, number_, name))
     name, minimised = gap_name(metric_of(stage)), words.read_rule(choice.rule).kind == "gap"
     columns = [
-        *(f"fold {fold + 1}" for fold in folds),
+        *(f"fold {fold}" for fold in folds),
         "mean",
         *([] if minimised else [name]),
         "macro F1",

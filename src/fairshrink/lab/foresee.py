@@ -1,0 +1,77 @@
+"""What shrinking would trip over, found before anything is trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from fairshrink.compress.criteria import Saliency
+from fairshrink.compress.recipe import Recipe
+from fairshrink.compress.units import compressible
+from fairshrink.data.dataset import BY_IMAGE, cluster_names
+from fairshrink.data.groups import Attribute
+from fairshrink.data.splits import TRAIN, assign_splits, read_split_file
+from fairshrink.data.table import Manifest
+from fairshrink.lab.config import DataSettings, Experiment
+from fairshrink.lab.data import find
+from fairshrink.lab.settings import naming
+from fairshrink.lab.work import check_group_name
+from fairshrink.models.backbones import build
+
+
+def check_steps(experiment: Experiment, num_classes: int, groups: Sequence[str]) -> None:
+    """Every setting of every step fits the model and the groups of the data.
+
+    Args:
+        experiment: The experiment.
+        num_classes: C.
+        groups: Names of the groups that the model is shrunk for.
+
+    Raises:
+        ConfigError: A name in `leave` is no layer of the model, `weights` are not one for each group, or `unprivileged` is
+            no group.
+        ModelError: Nothing is left to shrink.
+    """
+    for name in (experiment.shrink_defaults.unprivileged, *(step.unprivileged for step in experiment.shrink)):
+        if name != "auto":
+            check_group_name(name, groups)
+    model = build(experiment.model.backbone, num_classes=num_classes, size=experiment.data.size)
+    for number, step in enumerate(experiment.shrink, start=1):
+        with naming(number, step):
+            for candidate in step.candidates():
+                _check_recipe(step.recipe(candidate), model, len(groups))
+
+
+def _check_recipe(recipe: Recipe, model: nn.Module, num_groups: int) -> None:
+    compressible(model, recipe.include, recipe.leave)
+    if isinstance(recipe.criterion, Saliency):
+        recipe.criterion.contrast(torch.ones(num_groups, dtype=torch.int64), 0)
+
+
+def training_codes(data: DataSettings, manifest: Manifest, first: Attribute, beside: Path) -> NDArray[np.int64]:
+    """The groups of the first fold's training images, as far as the table tells: images that cannot be decoded are in it.
+
+    Args:
+        data: `[data]`.
+        manifest: Its table.
+        first: The attribute that the model is shrunk for.
+        beside: Where a split file is looked for as well.
+
+    Raises:
+        DataError: The images cannot be split as the experiment says.
+    """
+    kept = first.codes >= 0 if data.unknown == "exclude" else np.ones(len(manifest.frame), dtype=bool)
+    frame, codes = manifest.frame[kept], first.codes[kept]
+    if data.split_file:
+        path = find(data.split_file, beside, data.source)
+        splits = read_split_file(path, frame["id"].tolist(), missing=data.missing)
+    else:
+        labels = [manifest.classes.index(label) for label in frame["label"]]
+        own = data.split_by == BY_IMAGE and BY_IMAGE not in frame.columns
+        cells = None if own else frame[data.split_by].tolist()
+        clusters = None if cells is None else cluster_names(cells, frame["id"].tolist(), data.split_by)
+        splits = assign_splits(labels, codes, clusters, folds=data.folds, seed=data.seed)
+    return codes[splits[0] == TRAIN]

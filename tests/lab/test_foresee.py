@@ -1,0 +1,84 @@
+"""What only shrinking would have tripped over is found before training, and by a dry run."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fairshrink.data.groups import parse_group
+from fairshrink.data.splits import TRAIN
+from fairshrink.errors import ConfigError, ModelError
+from fairshrink.lab.data import open_source, prepare
+from fairshrink.lab.foresee import check_steps, training_codes
+from fairshrink.lab.observer import Quiet
+from fairshrink.lab.plan import plan
+from fairshrink.lab.run import run
+from tiny import tiny
+
+GROUPS = ("tone I-III", "tone IV-VI")
+FIRST = {"method": "obd"}
+PAPER = {"method": "fairprune", "name": "paper"}
+LEAVE = PAPER | {"leave": [["classifier"], ["classifer"]]}
+EVERYTHING = PAPER | {"leave": ["features", "classifier"]}
+THREE = PAPER | {"weights": [[1.0, -1.0], [1.0, -1.0, 0.0]]}
+WRONG = [
+    (
+        LEAVE,
+        ConfigError,
+        r"^\[\[shrink\]\] 2 \('paper'\): leave: the model has no layer 'classifer'.*mean 'classifier'",
+    ),
+    (EVERYTHING, ModelError, r"^\[\[shrink\]\] 2 \('paper'\): .* besides what leave = .* nothing to shrink"),
+    (THREE, ConfigError, r"^\[\[shrink\]\] 2 \('paper'\): there are 3 weights for 2 groups"),
+    (PAPER | {"unprivileged": "tone I"}, ConfigError, "unprivileged is 'tone I', which is no group of the data"),
+]
+
+
+@pytest.mark.parametrize(("step", "kind", "message"), WRONG)
+def test_every_candidate_of_every_step_fits_the_model_and_the_groups(step, kind, message):
+    with pytest.raises(kind, match=message):
+        check_steps(tiny(shrink=[FIRST, step]), 5, GROUPS)
+
+
+def test_what_fits_passes():
+    fits = [FIRST, PAPER | {"leave": "classifier", "weights": [1.0, -1.0], "unprivileged": GROUPS[1]}]
+    check_steps(tiny(shrink=fits), 5, GROUPS)
+
+
+@pytest.mark.parametrize("step", [LEAVE, THREE])
+def test_a_run_and_a_dry_run_find_it_before_training(tmp_path, step):
+    experiment = tiny(shrink=[FIRST, step])
+    with pytest.raises(ConfigError, match=r"\[\[shrink\]\] 2 \('paper'\)"):
+        run(experiment, tmp_path / "run", beside=tmp_path)
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
+    with pytest.raises(ConfigError, match=r"\[\[shrink\]\] 2 \('paper'\)"):
+        plan(experiment, tmp_path / "other", tmp_path, Quiet())
+
+
+def table(tmp_path, **more) -> dict:
+    draw = np.random.default_rng(0)
+    rows = {
+        "image": [f"{n}.png" for n in range(80)],
+        "label": draw.choice(["a", "b"], 80),
+        "sex": draw.choice(["f", "m", ""], 80),
+        "person": [f"p{n // 2}" for n in range(80)],
+        "split": draw.choice(["train", "val", "test"], 80),
+    }
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "i").mkdir(exist_ok=True)
+    for name in rows["image"]:
+        Image.new("RGB", (32, 32)).save(tmp_path / "i" / name)
+    return {"source": "table", "images": "i", "metadata": "t.csv", "groups": ["sex"], "count": 80, "size": 32} | more
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"folds": 3, "split_by": "person"}, {"unknown": "exclude"}, {"split_file": "t.csv", "split_by": "person"}],
+)
+def test_the_groups_of_the_training_part_are_those_that_the_run_has(tmp_path, more):
+    data = tiny(data=table(tmp_path, **more)).data
+    manifest = open_source(data, tmp_path)
+    first = parse_group("sex").assign(manifest.frame, rows=manifest.file_rows, where=manifest.where)
+    prepared = prepare(data, tmp_path, tmp_path / "cache", Quiet())
+    there = prepared.dataset.attribute().codes[prepared.splits[0] == TRAIN]
+    assert len(there) > 20
+    assert training_codes(data, manifest, first, tmp_path).tolist() == there.tolist()
