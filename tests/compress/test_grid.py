@@ -89,7 +89,9 @@ def test_what_is_fixed_before_stays_and_the_given_group_is_favoured():
 def test_what_was_fixed_beside_these_weights_stays_in_the_record():
     first = compress(toy_model(), toy_splits(), obd(0.3, include="all"))
     recipes = [fairprune(0.5, beta, 0.1, leave=("4",)) for beta in (0.0, 1.0)]
-    for recipe, one in zip(recipes, compress_grid(first.model, toy_splits(), recipes, frozen=first.frozen), strict=True):
+    for recipe, one in zip(
+        recipes, compress_grid(first.model, toy_splits(), recipes, frozen=first.frozen), strict=True
+    ):
         alone = compress(first.model, toy_splits(), recipe, frozen=first.frozen)
         assert same(one, alone)
         assert set(one.frozen.mask) == set(alone.frozen.mask) > {"4.weight"}

@@ -43,7 +43,9 @@ def test_tuples_in_a_list_will_do_everywhere():
 
 def test_a_shuffled_loader_is_refused_where_it_is_read_twice():
     data = Splits(loader(1, shuffle=True), loader(2))
-    with pytest.raises(DataError, match="another order .* the second time(.|\n)*Turn shuffling off"):
+    with pytest.raises(
+        DataError, match="another order, number or form the second time(.|\n)*Turn shuffling and augmentation off"
+    ):
         compress(toy_model(), data, fairprune(0.2, columns=1.0))
     done = compress(toy_model().double(), data, fairprune(0.2))
     fixed = compress(toy_model().double(), Splits(loader(1), loader(2)), fairprune(0.2))

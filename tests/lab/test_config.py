@@ -81,6 +81,22 @@ def test_a_choice_goes_by_what_was_measured_to_predict_the_test_gap_best():
     assert (step.choose, step.choose_over) == ("gap:soft_eopp1:0.01", "folds")
 
 
+def test_what_is_built_on_a_choice_over_the_folds_chooses_in_its_own_fold():
+    grid = {"method": "fairprune", "beta": [0.1, 0.5]}
+    steps = parse(shrink=[grid, grid, {"method": "obd"}, grid, grid | {"parent": "train"}]).shrink
+    assert [step.choose_over for step in steps] == ["folds", "fold", "fold", "fold", "folds"]
+    steps = parse(shrink=[grid | {"choose_over": "fold"}, grid, {"method": "obd", "parent": "train"}, grid]).shrink
+    assert [step.choose_over for step in steps] == ["fold", "folds", "folds", "folds"]
+
+
+def test_a_second_choice_over_the_folds_is_refused():
+    grid = {"method": "fairprune", "beta": [0.1, 0.5]}
+    with pytest.raises(
+        ConfigError, match="shrink.1: choose_over is 'folds', but 'fairprune', on which it is built, has chosen"
+    ):
+        parse(shrink=[grid, grid | {"choose_over": "folds"}])
+
+
 def test_steps_take_the_defaults_unless_they_say_otherwise():
     given = {"samples": 9, "batch": 3, "unprivileged": "tone I"}
     steps = parse(shrink_defaults=given, shrink=[{"method": "obd"}, {"method": "obd", "samples": 5}]).shrink

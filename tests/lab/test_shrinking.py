@@ -10,6 +10,7 @@ from fairshrink.data.splits import TEST, VAL
 from fairshrink.files import read_json
 from fairshrink.lab import shrinking as module
 from fairshrink.lab.choose import Candidate, may_see
+from fairshrink.lab.config import parse_experiment
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
 from fairshrink.metrics.gaps import gaps
@@ -164,6 +165,15 @@ def test_where_nothing_is_within_the_bound_nothing_is_pruned(tmp_path):
     assert stage.predictions.read_bytes() == before.predictions.read_bytes()
     assert read_json(stage.record)["zero_fraction"] == read_json(before.record)["zero_fraction"]
     assert any("so nothing is pruned" in line for line in observer.lines)
+
+
+def test_an_undefined_criterion_is_called_so_and_not_a_loss_of_f1():
+    step = parse_experiment(
+        {"data": {"source": "lesions"}, "shrink": [{"method": "obd", "ratio": [0.1, 0.2]}]}, "here"
+    ).shrink[0]
+    said = module._said(step, None, [0, 2], 2)
+    assert "soft_eopp1 is undefined for all 2 setting(s) within the bound on the validation part of folds 0, 2" in said
+    assert "none of 2 setting(s) is within 0.01" in module._said(step, None, [0], 0)
 
 
 def test_the_line_of_a_step_has_the_criterion_that_the_rule_goes_by(tmp_path):

@@ -69,6 +69,7 @@ def test_one_setting_is_a_line(stage):
     line = with_params(stage, lambda c: {"beta": c.candidate / 10})
     picture = choice_gallery.grid_map(line, 0)
     assert picture.caption.startswith("Thick: on validation, mean of the folds; thin: single folds.")
+    assert "No point carries an interval" in picture.caption
     assert "by beta, FairPrune" in picture.panels[0]
 
 

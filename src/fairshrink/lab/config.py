@@ -14,7 +14,7 @@ from fairshrink.data.groups import parse_group
 from fairshrink.data.normalise import IMAGENET, Normalisation, Triple
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
-from fairshrink.lab.grid import not_default, spelled_out
+from fairshrink.lab.grid import choosing, not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.lab.presets import filled
 from fairshrink.lab.settings import Count, Seed, Settings, ShrinkDefaults, ShrinkSettings, naming
@@ -150,7 +150,7 @@ class Experiment(Settings):
             try:
                 earlier = [before["name"] for before in steps]
                 written = filled(step) if isinstance(step, dict) else step
-                steps.append(defaults | spelled_out(written, earlier, own_keys))
+                steps.append(choosing(defaults | spelled_out(written, earlier, own_keys), steps))
             except ValueError as error:
                 raise ValueError(f"shrink.{number}: {error}") from error
         return given | {"shrink": steps}

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -65,6 +65,33 @@ def spelled_out(step: Any, earlier: Iterable[str], own_keys: Iterable[str]) -> d
         key: _values(key, value, parameters[key].annotation) for key, value in given.items() if value is not None
     }
     return own | {"name": name, "parent": parent, "settings": settings}
+
+
+def choosing(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The step, over which folds it chooses filled in where an earlier choice decides that.
+
+    A model that was itself chosen over the folds has seen, in fold j, the validation images that another fold tests: its own
+    fold may go on choosing with it, the other folds may not look at it.
+
+    Raises:
+        ValueError: It asks for a choice over the folds all the same.
+    """
+    named = {before["name"]: before for before in earlier}
+    above = named.get(step["parent"])
+    while above is not None and not _chooses_over_folds(above):
+        above = named.get(above["parent"])
+    if above is None:
+        return step
+    if "choose_over" in step and _chooses_over_folds(step):
+        raise ValueError(
+            f"choose_over is 'folds', but '{above['name']}', on which it is built, has chosen over the folds before: other "
+            'folds\' models of it have seen the images that a fold tests. Give choose_over = "fold" here, or there.'
+        )
+    return {"choose_over": "fold"} | step
+
+
+def _chooses_over_folds(step: Mapping[str, Any]) -> bool:
+    return step.get("choose_over", "folds") == "folds" and len(combinations(step["settings"])) > 1
 
 
 def not_default(method: str, settings: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:

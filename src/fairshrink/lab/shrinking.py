@@ -182,6 +182,12 @@ def _said(step: ShrinkSettings, best: int | None, over: Sequence[int], within: i
     """What was chosen, by which rule, on which data."""
     candidates, chosen_by = step.candidates(), rule(step.choose)
     folds = f"fold {over[0]}" if len(over) == 1 else f"folds {', '.join(map(str, over))}"
+    if best is None and within:
+        return (
+            f"{chosen_by.metric} is undefined for all {within} setting(s) within the bound on the validation part of {folds} (no "
+            "class that two groups have, or a group without images), so nothing is pruned: the model is the start's "
+            f"({step.choose})"
+        )
     if best is None:
         loss = f" within {chosen_by.loss:g} of the start's macro F1 on the validation part of {folds}"
         return f"none of {len(candidates)} setting(s) is{loss}, so nothing is pruned: the model is the start's ({step.choose})"

@@ -99,7 +99,8 @@ def _map_caption(stage: Stage, found: Sequence[Grid], shown: Sequence[Grid], *, 
         text += " The change of macro F1 is left out: the values at the start are not in the records."
     if len(shown) < len(found):
         text += f" {len(shown)} of {len(found)} combinations of the further settings are drawn; the table has all."
-    return f"{text} No cell carries an interval: neighbours that differ by little are not told apart."
+    of = "cell" if shown[0].y else "point"
+    return f"{text} No {of} carries an interval: neighbours that differ by little are not told apart."
 
 
 def ablations(run: Run) -> list[Picture]:
