@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fairshrink.compress.steps import Step
+from fairshrink.compress.steps import Step, mean_f1
 from fairshrink.data.splits import TEST, VAL, assign_splits
 from fairshrink.errors import ConfigError
-from fairshrink.lab.choose import Candidate, choose, may_see, mean_f1, rule, together
+from fairshrink.lab.choose import Candidate, choose, may_see, rule, together
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.soft import Soft
 

@@ -49,7 +49,7 @@ def obd(
     )
 
 
-def fairprune(  # noqa: PLR0913
+def fairprune(  # noqa: PLR0913  # Each is a choice of its own, and all but five are named.
     ratio: float = 0.35,
     beta: float = BETA,
     step: float = 0.05,

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from torch import nn
 
 from fairshrink.maths.tasks import Task
 from fairshrink.metrics.counts import GroupCounts, count
 from fairshrink.metrics.gaps import GAPS, gaps
+from fairshrink.metrics.rates import f1
 from fairshrink.metrics.soft import SOFT, Soft, soft_criteria, soft_sums
 from fairshrink.train.evaluate import predict
 from fairshrink.types import Batches
@@ -46,6 +48,11 @@ class Step:
     def criteria(self) -> dict[str, float]:
         """What a choice may go by: the gaps, and, where they were measured, their soft forms; NaN where undefined."""
         return self.gaps | (soft_criteria(self.soft) if self.soft is not None else {})
+
+
+def mean_f1(step: Step) -> float:
+    """Macro F1, averaged over the groups; NaN where a group has no samples."""
+    return float(np.mean(f1(step.counts.counts)))
 
 
 class Seen(NamedTuple):

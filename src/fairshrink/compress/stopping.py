@@ -4,12 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
 
-import numpy as np
-
-from fairshrink.compress.steps import Step
+from fairshrink.compress.steps import Step, mean_f1
 from fairshrink.errors import ConfigError, DataError, suggest
 from fairshrink.metrics.gaps import GAPS
-from fairshrink.metrics.rates import f1
 
 __all__ = ["F1Lost", "FirstOf", "GapReached", "Step", "StopRule", "f1_lost", "first_of", "gap_reached", "never"]
 
@@ -74,7 +71,7 @@ class F1Lost:
             DataError: A group has no samples on validation, so that there is no average over the groups.
         """
         start = steps[-1].start or steps[0]
-        before, now = (float(np.mean(f1(step.counts.counts))) for step in (start, steps[-1]))
+        before, now = mean_f1(start), mean_f1(steps[-1])
         if isnan(before):
             raise DataError(
                 "max_f1_loss needs the macro F1 of every group, but a group has no samples in the validation data. Give "

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fairshrink.compress.steps import CRITERIA, Step
+from fairshrink.compress.steps import CRITERIA, Step, mean_f1
 from fairshrink.errors import ConfigError, suggest
-from fairshrink.metrics.rates import f1
 from fairshrink.metrics.tradeoff import fate
 
 FORMS = ("fate:METRIC", "gap:METRIC:LOSS")
@@ -128,11 +127,6 @@ def may_see(fold: int, folds: int) -> list[int]:
         folds: How many there are; with one, its own.
     """
     return [other for other in range(folds) if folds == 1 or other != (fold - 1) % folds]
-
-
-def mean_f1(step: Step) -> float:
-    """Macro F1, averaged over the groups."""
-    return float(np.mean(f1(step.counts.counts)))
 
 
 def _sum(steps: Sequence[Step]) -> Step:

@@ -8,10 +8,10 @@ from typing import Any
 
 from fairshrink.compress.grid import Setting, one_by_one
 from fairshrink.compress.recipe import Compressed
-from fairshrink.compress.steps import Step
+from fairshrink.compress.steps import Step, mean_f1
 from fairshrink.data.splits import VAL
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.choose import Candidate, choose, may_see, mean_f1, rule, together
+from fairshrink.lab.choose import Candidate, choose, may_see, rule, together
 from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
