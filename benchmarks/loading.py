@@ -137,7 +137,7 @@ def compare(root: Path, count: int, epochs: int) -> None:
         paths, table = extract(root, folder, count)
         table.to_csv(Path(scratch, "table.csv"), index=False)
         began = time.perf_counter()
-        manifest = SOURCES["ham10000"](folder, Path(scratch, "table.csv"))
+        manifest = SOURCES["ham10000"](folder, Path(scratch, "table.csv"), missing="exclude")
         dataset = open_dataset(manifest, size=SIZE, groups=["sex"], cache=Path(scratch, "cache"))
         print(f"{len(dataset):,} images of {SIZE} px; decoded into the store once: {time.perf_counter() - began:.1f} s")
         plain = Files(paths, dataset.labels.tolist(), transforms(augment=False))

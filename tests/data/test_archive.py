@@ -7,7 +7,7 @@ import pytest
 
 from data.pictures import encoded, folder_of, picture, zip_of
 from fairshrink.data import listing as module
-from fairshrink.data.archive import FileImages, find, open_archive
+from fairshrink.data.archive import Absent, FileImages, find, open_archive
 from fairshrink.errors import DataError
 
 
@@ -147,3 +147,9 @@ def test_a_member_whose_checksum_is_wrong_is_named(tmp_path):
     packed.write_bytes(data)
     with pytest.raises(DataError, match="'a.png': the file cannot be read: Bad CRC-32"):
         images_of(packed, "a").read(np.array([0]), 16)
+
+
+def test_images_that_are_to_come_cannot_be_read():
+    images = FileImages(Absent({"a": "", "b": ""}), ("a", "b"))
+    with pytest.raises(DataError, match="'b': the file cannot be read: only the table of 'b' is here"):
+        images.read(np.array([1]), 32)

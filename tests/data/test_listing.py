@@ -103,3 +103,19 @@ def test_a_file_that_grows_after_it_was_listed_is_not_read_whole(tmp_path, monke
     with pytest.raises(ValueError, match="it has grown beyond 10 bytes"):
         archive.read("a.png")
     assert len(encoded(picture())) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("ISIC_1", ("a/ISIC_1_downsampled.jpg",)),
+        ("ISIC_1_downsampled", ("a/ISIC_1_downsampled.jpg",)),
+        ("isic_2_downsampled", ("a/ISIC_2.jpg",)),
+        ("ISIC_3", ("a/ISIC_3.jpg",)),
+        ("ISIC_3_downsampled", ("a/ISIC_3_downsampled.jpg",)),
+        ("ISIC_4", ()),
+    ],
+)
+def test_what_isic_appends_is_overlooked_where_nothing_fits_better(name, found):
+    names = ("ISIC_1_downsampled", "ISIC_2", "ISIC_3", "ISIC_3_downsampled")
+    assert match({f"a/{each}.jpg": "" for each in names}, [name]) == [found]

@@ -10,6 +10,7 @@ from fairshrink.data.dataset import open_dataset
 from fairshrink.data.loader import Loader
 from fairshrink.data.normalise import IMAGENET, Normalisation
 from fairshrink.errors import ConfigError, DataError
+from fairshrink.maths.sharing import Share
 from fairshrink.types import GroupBatch
 
 COUNT = 61
@@ -162,3 +163,18 @@ def test_rows_that_are_not_there_are_refused(data, rows, message):
 def test_groups_cannot_be_balanced_where_none_is_known(data):
     with pytest.raises(DataError, match="sampler 'group-balanced' needs rows of a known group"):
         Loader(data, [0, 7, 14], sampler="group-balanced")
+
+
+@pytest.mark.parametrize("count", [2, 3, 40])
+@pytest.mark.parametrize("sampler", ["plain", "class-balanced", "group-balanced"])
+def test_processes_see_every_image_once_as_one_process_sees_it(data, sampler, count):
+    loader = Loader(data, np.arange(COUNT), batch_size=8, shuffle=True, augment=["flip"], sampler=sampler, seed=3)
+    shares = [list(loader.portions(1, Share(rank, count))) for rank in range(count)]
+    for place, whole in enumerate(loader.epoch(1)):
+        parts = [share[place] for share in shares]
+        assert {part.whole for part in parts} == {len(whole.y)}
+        seen = together(part.batch for part in parts)
+        assert sorted(row.tobytes() for row in seen.x.numpy()) == sorted(row.tobytes() for row in whole.x.numpy())
+        assert sorted(zip(seen.y.tolist(), seen.g.tolist(), strict=True)) == sorted(
+            zip(whole.y.tolist(), whole.g.tolist(), strict=True)
+        )

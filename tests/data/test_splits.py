@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from data.pictures import csv_of
-from fairshrink.data.splits import NOWHERE, TEST, TRAIN, VAL, assign_splits, empty_cells, read_split_file, unassigned
+from fairshrink.data.splits import (
+    NOWHERE,
+    TEST,
+    TRAIN,
+    VAL,
+    assign_splits,
+    empty_cells,
+    names_in,
+    read_split_file,
+    unassigned,
+)
 from fairshrink.errors import ConfigError, DataError
 
 
@@ -156,3 +166,21 @@ def test_images_that_the_data_lacks_stop_a_published_split_unless_told_otherwise
 def test_a_split_file_that_cannot_be_used_says_why(tmp_path, lines, message):
     with pytest.raises(DataError, match=message):
         read_split_file(csv_of(tmp_path / "split.csv", *lines), IDS)
+
+
+@pytest.mark.parametrize("name", ["ISIC_1", "isic_1", "ISIC_1.jpg", "ISIC_1_downsampled", "ISIC_1_downsampled.JPG"])
+def test_a_published_split_may_write_names_its_own_way(tmp_path, name):
+    path = csv_of(tmp_path / "split.csv", "image,split", f"{name},train", "ISIC_2,val", "ISIC_3,test")
+    for ids in (["ISIC_1", "ISIC_2", "ISIC_3"], ["ISIC_1_downsampled", "isic_2.jpg", "ISIC_3"]):
+        assert read_split_file(path, ids).tolist() == [[TRAIN, VAL, TEST]]
+
+
+def test_a_name_that_is_written_exactly_is_nobody_elses(tmp_path):
+    lines = ["image,split", "a,train", "b.jpg,val", "B.png,val", "c,test"]
+    path = csv_of(tmp_path / "split.csv", *lines)
+    ids = ["a", "a_downsampled", "b", "c"]
+    assert names_in(["a", "b.jpg", "B.png", "c"], ids) == {"a": "a", "c": "c"}
+    with pytest.raises(DataError, match="names 2 images that the data does not have: 'B.png', 'b.jpg'"):
+        read_split_file(path, ids)
+    exact = csv_of(tmp_path / "exact.csv", "image,split", "a,train", "a_downsampled,val", "c,test")
+    assert read_split_file(exact, ids).tolist() == [[TRAIN, VAL, NOWHERE, TEST]]

@@ -5,7 +5,7 @@ import pytest
 
 from fairshrink.compress.methods import fairprune
 from fairshrink.errors import ConfigError
-from fairshrink.lab.config import Experiment, load_experiment, parse_experiment
+from fairshrink.lab.config import SOURCE_DEFAULTS, Experiment, load_experiment, parse_experiment
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HAM = {"source": "ham10000", "images": "a.zip", "metadata": "b.csv"}
@@ -15,7 +15,10 @@ def parse(**sections) -> Experiment:
     return parse_experiment({"data": {"source": "lesions"}} | sections, "test.toml")
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+EXPERIMENTS = sorted(path for path in EXAMPLES.rglob("*.toml") if "sweep" not in path.name)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
 def test_every_example_can_be_read(path):
     assert load_experiment(path).shrink
 
@@ -32,6 +35,30 @@ def test_a_source_fills_in_what_it_knows():
     data = parse(data=HAM).data
     assert (data.groups, data.split_by) == (("sex", "age >= 60"), "lesion_id")
     assert parse(data=HAM | {"split_by": "image"}).data.split_by == "image"
+
+
+def test_small_sets_are_cross_fitted_unless_told_otherwise():
+    named = {"images": "a.zip", "metadata": "b.csv"}
+    folds = {source: parse(data=named | {"source": source, "groups": ["x"]}).data.folds for source in SOURCE_DEFAULTS}
+    assert folds == {"lesions": 1, "ham10000": 5, "isic2019": 1, "fitzpatrick17k": 5, "table": 1}
+    assert parse(data=HAM | {"folds": 1}).data.folds == 1
+    assert parse(data=HAM | {"split_file": "s.csv"}).data.folds == 1
+    with pytest.raises(ConfigError, match="split_file gives one split, but folds asks for several"):
+        parse(data=HAM | {"split_file": "s.csv", "folds": 5})
+
+
+def test_keys_of_one_source_are_refused_for_others():
+    fitzpatrick = HAM | {"source": "fitzpatrick17k"}
+    assert (parse(data=fitzpatrick).data.level, parse(data=fitzpatrick | {"level": 9}).data.level) == (114, 9)
+    assert "level" not in parse(data=HAM).text()
+    with pytest.raises(ConfigError, match="data.level is 10, but 114, 9 or 3 is expected"):
+        parse(data=fitzpatrick | {"level": 10})
+    with pytest.raises(
+        ConfigError, match="level is for the source 'fitzpatrick17k': 'ham10000' does not need it: leave it out"
+    ):
+        parse(data=HAM | {"level": 9})
+    with pytest.raises(ConfigError, match="ground_truth is for the source 'isic2019': 'ham10000' does not need it"):
+        parse(data=HAM | {"ground_truth": "t.csv"})
 
 
 def test_the_text_reads_back_as_the_same_experiment():

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from data.pictures import csv_of, folder_of
+from fairshrink.data.sources.fitzpatrick_labels import THREE
 from fairshrink.errors import DataError
-from fairshrink.lab.data import DATA_VARIABLE, cache_folder, find, prepare
+from fairshrink.lab.config import parse_experiment
+from fairshrink.lab.data import DATA_VARIABLE, cache_folder, find, prepare, said_folds
 from fairshrink.lab.observer import Quiet
+from fairshrink.lab.records import data_card
 from tiny import tiny
 
 
@@ -39,6 +43,43 @@ def test_every_fold_has_its_parts(tmp_path):
     found = prepared(tmp_path, folds=3)
     assert [len(found.rows(fold, part)) > 0 for fold in range(3) for part in range(3)] == [True] * 9
     assert len(np.unique(np.concatenate([found.rows(fold, 2) for fold in range(3)]))) == 150
+
+
+class Listens(Quiet):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+def test_one_small_split_is_said(tmp_path):
+    observer = Listens()
+    prepare(tiny().data, tmp_path, tmp_path / "cache", observer)
+    assert observer.lines == [
+        "data: 30 of 150 images test: folds = 5 tests every image once, see docs/cross-fitting.md"
+    ]
+    assert said_folds(tiny().data, 4_000, 20_000) is None
+    assert said_folds(tiny(data={"folds": 3}).data, 50, 150) is None
+    assert said_folds(tiny(data={"split_file": "s.csv"}).data, 50, 150) is None
+
+
+def test_a_part_of_a_published_set_is_said_and_written_down(tmp_path):
+    names = [f"p{at:02d}" for at in range(60)]
+    folder_of(tmp_path / "images", names)
+    rows = [
+        f"{name},{1 + at % 6},{'ab'[at % 2]},inflammatory,{THREE[at % 3]}" for at, name in enumerate([*names, "gone"])
+    ]
+    csv_of(tmp_path / "f.csv", "md5hash,fitzpatrick,label,nine_partition_label,three_partition_label", *rows)
+    named = {"source": "fitzpatrick17k", "images": "images", "metadata": "f.csv", "level": 3, "missing": "exclude"}
+    experiment = parse_experiment({"data": named | {"size": 32}}, "x")
+    observer = Listens()
+    found = prepare(experiment.data, tmp_path, tmp_path / "cache", observer)
+    assert observer.lines == ["data: 60 of 16,577 images are here; the others are listed in data.json"]
+    card = data_card(experiment, found)
+    assert card["coverage"] == {"here": 60, "published": 16_577}
+    assert card["excluded"] == [{"row": 62, "id": "gone", "reason": "row without image"}]
+    assert data_card(tiny(), prepare(tiny().data, tmp_path, tmp_path / "cache", Quiet()))["coverage"] is None
 
 
 def test_a_group_without_validation_images_is_found_before_training(tmp_path):

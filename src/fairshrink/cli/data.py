@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -28,12 +28,16 @@ Experiment = Annotated[
     Path | None, typer.Argument(help="An experiment file (TOML), whose [data] is taken; or name the data by options.")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting, as section.key=value; may be repeated.")]
-Source = Annotated[str | None, typer.Option(help="table or ham10000.")]
+Source = Annotated[str | None, typer.Option(help="table, ham10000, isic2019 or fitzpatrick17k.")]
 Metadata = Annotated[str | None, typer.Option(help="CSV file with one row per image.")]
+GroundTruth = Annotated[
+    str | None, typer.Option(help="isic2019: the CSV file with the classes, if not beside the other.")
+]
 Images = Annotated[str | None, typer.Option(help="Folder or zip archive with the images.")]
 Image = Annotated[str | None, typer.Option(help="Column with the image's name (image).")]
 Label = Annotated[str | None, typer.Option(help="Column with the class (label).")]
 Classes = Annotated[str | None, typer.Option(help="All classes, separated by commas; any other label is an error.")]
+Level = Annotated[int | None, typer.Option(help="fitzpatrick17k: 114 classes, 9 or 3.")]
 Group = Annotated[list[str] | None, typer.Option(help="Column, 'age >= 60' or 'age bins 40, 60'; may be repeated.")]
 SplitBy = Annotated[str | None, typer.Option(help="Column whose rows belong together: lesion, patient.")]
 SplitFile = Annotated[str | None, typer.Option(help="A published split: CSV with image and split.")]
@@ -59,6 +63,8 @@ def check(
     image: Image = None,
     label: Label = None,
     classes: Classes = None,
+    ground_truth: GroundTruth = None,
+    level: Level = None,
     group: Group = None,
     split_by: SplitBy = None,
     split_file: SplitFile = None,
@@ -69,7 +75,14 @@ def check(
 ) -> None:
     """List every problem of a data set with its row. Exit status 2 where there is an error, 0 otherwise."""
     declared = tuple(classes.split(",")) if classes else ()
-    named = Options(source, metadata, images, image, label, declared, tuple(group or ()), split_by, split_file, size)
+    columns: dict[str, Any] = {"image": image, "label": label, "classes": declared, "level": level}
+    files: dict[str, Any] = {
+        "metadata": metadata,
+        "ground_truth": ground_truth,
+        "images": images,
+        "split_file": split_file,
+    }
+    named = Options(source, **columns, **files, groups=tuple(group or ()), split_by=split_by, size=size)
     subject = _subject(experiment, overrides or (), named, with_images=not no_images)
     report = _check(subject, None)
     raise typer.Exit(_show(report, Shown(json, everything)))
@@ -84,6 +97,8 @@ def import_(
     image: Image = None,
     label: Label = None,
     classes: Classes = None,
+    ground_truth: GroundTruth = None,
+    level: Level = None,
     group: Group = None,
     split_by: SplitBy = None,
     split_file: SplitFile = None,
@@ -102,7 +117,14 @@ def import_(
             "or give  --cache FOLDER."
         )
     declared = tuple(classes.split(",")) if classes else ()
-    named = Options(source, metadata, images, image, label, declared, tuple(group or ()), split_by, split_file, size)
+    columns: dict[str, Any] = {"image": image, "label": label, "classes": declared, "level": level}
+    files: dict[str, Any] = {
+        "metadata": metadata,
+        "ground_truth": ground_truth,
+        "images": images,
+        "split_file": split_file,
+    }
+    named = Options(source, **columns, **files, groups=tuple(group or ()), split_by=split_by, size=size)
     subject = _subject(experiment, overrides or (), named, with_images=True)
     folder = cache or Path(str(shared)).expanduser()
     report = _check(subject, folder)

@@ -81,6 +81,18 @@ class Zip:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """Images that a table names and that are not looked for, so that the table can be used before they are there."""
+
+    members: dict[str, str]
+    where: str = "no folder"
+
+    def read(self, member: str) -> bytes:
+        """Never anything."""
+        raise FileNotFoundError(f"only the table of '{member}' is here")
+
+
+@dataclass(frozen=True)
 class FileImages:
     """One file per row of a table.
 

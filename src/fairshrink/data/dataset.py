@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fairshrink.data.groups import UNKNOWN, Attribute, GroupRule, parse_group
 from fairshrink.data.store import Observer, Store, open_store
-from fairshrink.data.table import Manifest, excluded_rows, need_column
+from fairshrink.data.table import Coverage, Manifest, excluded_rows, need_column
 from fairshrink.errors import ConfigError, DataError, suggest
 
 POLICIES = ("train", "exclude")
@@ -32,6 +32,7 @@ class Dataset:
         clusters: Name of each row's lesion or patient, (N,), or None: every image is its own.
         excluded: Rows that were left out: row (in the file; 0 = no row), id, reason.
         digest: SHA-256 of everything above but the name and the excluded.
+        coverage: How much of a published set can be read; None = it is no published set.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     clusters: NDArray[np.str_] | None
     excluded: pd.DataFrame
     digest: str
+    coverage: Coverage | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -182,7 +184,10 @@ def _assemble(
     # A copy in memory is the price of a gap: rows must go on meaning images.
     images = store.images if keep.all() else store.images[keep]
     digest = _digest(store.digest, ids, (labels, manifest.classes), attributes, clusters)
-    return Dataset(manifest.name, ids, images, labels, manifest.classes, attributes, clusters, excluded, digest)
+    made = Dataset(manifest.name, ids, images, labels, manifest.classes, attributes, clusters, excluded, digest)
+    if manifest.published is None:
+        return made
+    return replace(made, coverage=Coverage(len(manifest.frame) - len(store.unreadable), manifest.published))
 
 
 def _digest(

@@ -3,11 +3,12 @@
 import os
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 ENDINGS = (".jpg", ".jpeg", ".png")
+APPENDED = "_downsampled"  # to the names of images that ISIC 2019 made smaller; in some copies, and in some tables
 MAX_BYTES = 256 * 2**20  # one compressed image; more is a mistake or a trap
 
 
@@ -142,15 +143,16 @@ def match(members: dict[str, str], ids: list[str]) -> list[tuple[str, ...]]:
     """The members that each id can mean, none, one or several.
 
     By path inside or file name, with or without its ending, as it is written; where nothing fits, in other case; where
-    nothing fits still, with another of the image endings ('ISIC_1.PNG' finds 'isic_1.jpg').
+    nothing fits still, with another of the image endings ('ISIC_1.PNG' finds 'isic_1.jpg'), or with or without the
+    '_downsampled' that ISIC 2019 appends.
     """
-    exact = _index(members, fold=False)
+    exact = _index(members, str)
     found = [exact.get(name, ()) for name in ids]
     if all(found):
         return found
-    folded = _index(members, fold=True)
+    folded, plainly = _index(members, str.casefold), _index(members, plain)
     return [
-        hit or folded.get(name.casefold(), ()) or folded.get(bare(name), ())
+        hit or folded.get(name.casefold(), ()) or folded.get(bare(name), ()) or plainly.get(plain(name), ())
         for name, hit in zip(ids, found, strict=True)
     ]
 
@@ -161,11 +163,10 @@ def names_of(member: str) -> set[str]:
     return {member, str(path.with_suffix("")), path.name, path.stem}
 
 
-def _index(members: dict[str, str], *, fold: bool) -> dict[str, tuple[str, ...]]:
+def _index(members: dict[str, str], called: Callable[[str], str]) -> dict[str, tuple[str, ...]]:
     index: dict[str, tuple[str, ...]] = {}
     for member in members:
-        keys = names_of(member)
-        for key in {key.casefold() for key in keys} if fold else keys:
+        for key in {called(name) for name in names_of(member)}:
             index[key] = (*index.get(key, ()), member)
     return index
 
@@ -174,3 +175,8 @@ def bare(name: str) -> str:
     """The name in lower case without its image ending; a name without one as it is."""
     lower = name.casefold()
     return next((lower.removesuffix(ending) for ending in ENDINGS if lower.endswith(ending)), lower)
+
+
+def plain(name: str) -> str:
+    """The name in lower case without its image ending and without what ISIC 2019 appends."""
+    return bare(name).removesuffix(APPENDED)

@@ -12,7 +12,9 @@ from fairshrink.data.augment import augmented, check_augment
 from fairshrink.data.dataset import Dataset
 from fairshrink.data.draws import Draws, mix
 from fairshrink.data.normalise import IMAGENET, Normalisation, normalise_
+from fairshrink.data.portions import ALONE, Portion, own_samples
 from fairshrink.errors import ConfigError, DataError, suggest
+from fairshrink.maths.sharing import Share
 from fairshrink.types import GroupBatch
 
 SAMPLERS = ("plain", "class-balanced", "group-balanced")
@@ -80,12 +82,17 @@ class Loader:
 
     def epoch(self, number: int) -> Iterator[GroupBatch]:
         """The batches of one epoch, from the first; needs no epoch before it."""
+        return (portion.batch for portion in self.portions(number, ALONE))
+
+    def portions(self, number: int, share: Share) -> Iterator[Portion]:
+        """One process's images of every batch of an epoch, drawn and augmented as they are for a single process."""
         order = self._order(number)
         rows = self.indices[order]
         names = mix(self._names[order] + _occurrence(rows))
         starts = self._starts()
         for start, stop in pairwise(starts):
-            yield self._batch(rows[start:stop], names[start:stop], number)
+            own = own_samples(stop - start, share)
+            yield Portion(self._batch(rows[start:stop][own], names[start:stop][own], number), stop - start)
 
     def _starts(self) -> list[int]:
         count = len(self.indices)

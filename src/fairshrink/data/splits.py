@@ -1,6 +1,8 @@
 """Which rows train, choose and test: stratified by label and group, without a lesion or patient on two sides."""
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fairshrink.data.listing import plain
 from fairshrink.data.table import Missing, excluded_rows, first_few, read_csv
 from fairshrink.errors import ConfigError, DataError, suggest
 
@@ -167,7 +170,8 @@ def read_split_file(path: Path | str, ids: ArrayLike, *, missing: Missing = "err
         missing: "exclude" also takes a file with images that the data lacks.
 
     Returns:
-        (1, N) of TRAIN, VAL, TEST, or NOWHERE = -1 for rows that the file does not mention.
+        (1, N) of TRAIN, VAL, TEST, or NOWHERE = -1 for rows that the file does not mention. Names are compared as they are
+        written; what then is left over, in lower case and without an image's ending or ISIC's '_downsampled'.
 
     Raises:
         DataError: A column is missing, a part is unknown or has no row, an image is named twice or not in the data.
@@ -177,13 +181,14 @@ def read_split_file(path: Path | str, ids: ArrayLike, *, missing: Missing = "err
     if troubles:
         raise DataError(troubles[0].why)
     own = [str(name) for name in np.asarray(ids)]
-    strange = sorted(set(part) - set(own))
+    called = names_in(part, own)
+    strange = sorted(set(part) - set(called.values()))
     if strange and missing != "exclude":
         raise DataError(
             f"'{path.name}' names {len(strange):,} images that the data does not have: {first_few(strange)}. "
             'Add them, or go on without them by  missing = "exclude".'
         )
-    splits = np.array([[part[name][0] if name in part else NOWHERE for name in own]], dtype=np.int8)
+    splits = np.array([[part[called[name]][0] if name in called else NOWHERE for name in own]], dtype=np.int8)
     bare = [name for at, name in enumerate(PARTS) if not (splits == at).any()]
     if bare:
         raise DataError(
@@ -212,6 +217,29 @@ def survey_split_file(path: Path) -> tuple[dict[str, tuple[int, int]], list[Spli
         else:
             part[name] = _SPELLINGS[split.casefold()], row
     return part, troubles
+
+
+def names_in(part: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
+    """What a split file calls each id that it names.
+
+    An id that is not written there stands under the one other name that is the same in lower case and without an image's
+    ending or '_downsampled'. Where several could be meant, none is.
+
+    Args:
+        part: The names in the split file.
+        ids: The rows' images.
+    """
+    there, own = set(part), set(ids)
+    spare, bare = _by_plain_name(there - own), _by_plain_name(own - there)
+    other = {found[0]: spare[name][0] for name, found in bare.items() if len(found) == len(spare.get(name, ())) == 1}
+    return {name: name for name in there & own} | other
+
+
+def _by_plain_name(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[plain(name)].append(name)
+    return found
 
 
 def unassigned(splits: NDArray[np.int8], ids: ArrayLike) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,27 @@ class Images(Protocol):
         ...
 
 
+class Coverage(NamedTuple):
+    """How much of a published data set is there.
+
+    Attributes:
+        here: Images that can be used.
+        published: Images of the whole set.
+    """
+
+    here: int
+    published: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of it."""
+        return self.here == self.published
+
+    def words(self, what: str = "images") -> str:
+        """10,015 of 25,331 images are here."""
+        return f"{self.here:,} of {self.published:,} {what} are here"
+
+
 def nothing_excluded() -> pd.DataFrame:
     """An empty list of excluded rows."""
     return excluded_rows([])
@@ -58,6 +79,7 @@ class Manifest:
         rows: Row in the file of each row of the frame, (N,); None = the table was not read from a file.
         where: Name of that file for error messages.
         missing: "error", or "exclude": list what cannot be decoded in `excluded` and go on.
+        published: Images of the whole published set; None = it is no published set.
     """
 
     name: str
@@ -68,6 +90,7 @@ class Manifest:
     rows: NDArray[np.int64] | None = None
     where: str = ""
     missing: Missing = "error"
+    published: int | None = None
 
     @property
     def file_rows(self) -> NDArray[np.int64]:

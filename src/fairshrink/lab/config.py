@@ -23,12 +23,21 @@ from fairshrink.models.backbones import BACKBONES
 from fairshrink.train.loop import TrainSettings
 from fairshrink.train.objectives import find_objective
 
-# What a source knows about itself, so that an experiment need not say it.
+# What a source knows about itself, so that an experiment need not say it. Small sets are cross-fitted.
 SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
     "lesions": {"groups": ["tone"], "split_by": "image"},
-    "ham10000": {"groups": ["sex", "age >= 60"], "split_by": "lesion_id"},
+    "ham10000": {"groups": ["sex", "age >= 60"], "split_by": "lesion_id", "folds": 5},
+    "isic2019": {"groups": ["sex", "age_approx >= 60"], "split_by": "lesion_id"},
+    "fitzpatrick17k": {"groups": ["fitzpatrick_scale >= 4"], "split_by": "image", "folds": 5, "level": 114},
     "table": {"split_by": "image"},
 }
+OWN_KEYS = {"classes": "table", "ground_truth": "isic2019", "level": "fitzpatrick17k"}
+
+
+def source_defaults(source: str, split_file: object) -> dict[str, Any]:
+    """What holds for a source unless an experiment says otherwise; a split file is one split, whatever the source."""
+    known = SOURCE_DEFAULTS.get(source, {})
+    return {key: value for key, value in known.items() if key != "folds"} if split_file else known
 
 
 class DataSettings(Settings):
@@ -37,9 +46,11 @@ class DataSettings(Settings):
     source: str
     images: str | None = None
     metadata: str | None = None
+    ground_truth: str | None = None
     image: str = "image"
     label: str = "label"
     classes: tuple[str, ...] = ()
+    level: Literal[114, 9, 3] | None = None
     count: Count = 4000
     size: Annotated[int, Field(ge=32, le=256)] = 64
     groups: tuple[str, ...] = ()
@@ -53,7 +64,11 @@ class DataSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_source(cls, given: Any) -> Any:
-        return SOURCE_DEFAULTS.get(str(given.get("source")), {}) | given if isinstance(given, dict) else given
+        return (
+            source_defaults(str(given.get("source")), given.get("split_file")) | given
+            if isinstance(given, dict)
+            else given
+        )
 
     @model_validator(mode="after")
     def _check(self) -> "DataSettings":
@@ -61,8 +76,12 @@ class DataSettings(Settings):
             raise ValueError(f"there is no source called '{self.source}'.{suggest(self.source, SOURCE_DEFAULTS)}")
         if self.source != "lesions" and not (self.images and self.metadata):
             raise ValueError(f"the source '{self.source}' needs images (folder or zip) and metadata (CSV).")
-        if self.classes and self.source != "table":
-            raise ValueError(f"classes is for the source 'table': '{self.source}' has its own, in an order of its own.")
+        for key, source in OWN_KEYS.items():
+            if getattr(self, key) and self.source != source:
+                own = (
+                    " has its own, in an order of its own." if key == "classes" else " does not need it: leave it out."
+                )
+                raise ValueError(f"{key} is for the source '{source}': '{self.source}'{own}")
         if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes is {list(self.classes)}, but two or more different names are needed.")
         if not self.groups:

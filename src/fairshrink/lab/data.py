@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 from fairshrink.data.dataset import Dataset, open_dataset
 from fairshrink.data.sources import SOURCES
 from fairshrink.data.splits import TEST, TRAIN, VAL, assign_splits, read_split_file
-from fairshrink.data.table import Manifest
+from fairshrink.data.table import Coverage, Manifest
 from fairshrink.errors import DataError
 from fairshrink.lab.config import DataSettings
 from fairshrink.lab.observer import Observer
 
 DATA_VARIABLE = "FAIRSHRINK_DATA"
 CACHE_VARIABLE = "FAIRSHRINK_CACHE"
+LARGE = 20_000  # images: from here on a fifth of them is a test set
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def prepare(settings: DataSettings, beside: Path, cache: Path, observer: Observe
         settings: `[data]`.
         beside: The folder of the experiment file, one of the places where relative paths are looked for.
         cache: Where the decoded images go.
-        observer: Told about decoding.
+        observer: Told about decoding, and what is worth knowing about the data.
 
     Raises:
         DataError: Anything about the data that cannot be used.
@@ -58,22 +61,75 @@ def prepare(settings: DataSettings, beside: Path, cache: Path, observer: Observe
         cache=cache,
         observer=lambda done, total: observer.advance("decoding images", done, total),
     )
-    return Prepared(dataset, _splits(settings, dataset, beside))
+    splits = _splits(settings, dataset, beside)
+    tested = int((splits == TEST).any(axis=0).sum())
+    for line in (said_part(dataset.coverage), said_folds(settings, tested, len(dataset))):
+        if line:
+            observer.say(line)
+    return Prepared(dataset, splits)
 
 
-def open_source(settings: DataSettings, beside: Path) -> Manifest:
+def said_part(coverage: Coverage | None) -> str | None:
+    """That a part of a published set is here; None where it is all of it, or no published set."""
+    return (
+        None if coverage is None or coverage.whole else f"data: {coverage.words()}; the others are listed in data.json"
+    )
+
+
+def said_folds(settings: DataSettings, tested: int, count: int) -> str | None:
+    """That a small set is better cross-fitted; None where it is, or is large, or comes with its split.
+
+    Args:
+        settings: `[data]`.
+        tested: Images to test on.
+        count: All images.
+    """
+    if settings.folds > 1 or settings.split_file or count >= LARGE:
+        return None
+    return (
+        f"data: {tested:,} of {count:,} images test: folds = {FOLDS} tests every image once, see docs/cross-fitting.md"
+    )
+
+
+def images_not_there(settings: DataSettings, beside: Path) -> str | None:
+    """Where the images were looked for in vain; None where they are, or are drawn."""
+    try:
+        _ = settings.images and find(settings.images, beside, settings.source)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def open_source(settings: DataSettings, beside: Path, *, tables_only: bool = False) -> Manifest:
     """The table of a source, its files found.
+
+    Args:
+        settings: `[data]`.
+        beside: The folder of the experiment file.
+        tables_only: Do not look at the images: every row that has a label has one.
 
     Raises:
         DataError: A file is not there, or the table cannot be used.
     """
     if settings.source == "lesions":
         return SOURCES["lesions"](settings.count, seed=settings.seed)
-    images, metadata = (find(str(name), beside, settings.source) for name in (settings.images, settings.metadata))
+    metadata = find(str(settings.metadata), beside, settings.source)
+    images = None if tables_only else find(str(settings.images), beside, settings.source)
+    return SOURCES[settings.source](images, metadata, **own_settings(settings, beside), missing=settings.missing)
+
+
+def own_settings(settings: DataSettings, beside: Path) -> dict[str, Any]:
+    """What one source takes and others do not.
+
+    Raises:
+        DataError: A file is not there.
+    """
     if settings.source == "table":
-        names = {"image": settings.image, "label": settings.label, "classes": settings.classes or None}
-        return SOURCES["table"](images, metadata, **names, missing=settings.missing)
-    return SOURCES[settings.source](images, metadata, missing=settings.missing)
+        return {"image": settings.image, "label": settings.label, "classes": settings.classes or None}
+    if settings.source == "isic2019":
+        named = settings.ground_truth
+        return {"ground_truth": find(named, beside, settings.source) if named else None}
+    return {"level": settings.level} if settings.source == "fitzpatrick17k" else {}
 
 
 def find(name: str, beside: Path, source: str) -> Path:

@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from fairshrink.data.checks import Subject, check
 from fairshrink.data.sources.ham10000 import COLUMNS
-from fairshrink.data.sources.table import Columns
+from fairshrink.data.sources.isic2019 import columns
 
 pytestmark = pytest.mark.real
 TWINS = {("ISIC_0024366", "ISIC_0029861"), ("ISIC_0024777", "ISIC_0029938")}
@@ -35,19 +36,19 @@ def test_ham10000_has_two_pairs_of_twins_and_1956_lesions_with_several_images(da
     assert {tuple(ids[row - 2] for row in one.rows) for one in report.of("same pixels")} == TWINS
 
 
-def test_the_published_split_of_isic_2019_cuts_3220_lesions(data_root, tmp_path):
+def test_the_published_split_of_isic_2019_cuts_3220_lesions(data_root):
     root = data_root / "isic2019"
-    truth = pd.read_csv(root / "ISIC_2019_Training_GroundTruth.csv", index_col="image")
-    table = pd.read_csv(root / "ISIC_2019_Training_Metadata.csv", dtype=str, keep_default_na=False)
-    table["label"] = truth.columns[truth.loc[table["image"]].to_numpy().argmax(axis=1)]
-    table.to_csv(tmp_path / "isic2019.csv", index=False)
-    settings = {"groups": ("sex",), "split_file": root / "published_split.csv"}
-    report = check(Subject("isic2019", tmp_path / "isic2019.csv", None, Columns(), split_by="lesion_id", **settings))
+    metadata = root / "ISIC_2019_Training_Metadata.csv"
+    table = pd.read_csv(metadata, dtype=str, keep_default_na=False)
+    named = Subject("isic2019", metadata, None, columns(metadata), ("sex",), split_file=root / "published_split.csv")
+    report = check(replace(named, split_by="lesion_id"))
+    assert (len(report.of("row without split")), len(report.of("row without cluster"))) == (491, 2_084)
+    assert not report.of("split of no row") + report.of("part of a published set")
     part = pd.read_csv(root / "published_split.csv", index_col="image")["split"]
     known = table[(table["lesion_id"] != "") & table["image"].isin(part.index)]
     crossing = known.assign(part=part.loc[known["image"]].to_numpy()).groupby("lesion_id")["part"].nunique() > 1
     assert len(report.of("cluster across parts")) == crossing.sum() == 3_220
-    by_image = check(Subject("isic2019", tmp_path / "isic2019.csv", None, Columns(), split_by="image", **settings))
+    by_image = check(replace(named, split_by="image"))
     assert "and 3,220 of them are in several parts" in by_image.of("images of a cluster told apart")[0].what
 
 
@@ -123,5 +124,10 @@ def test_300_images_damaged_in_sixteen_ways_are_all_found_with_their_rows(part):
     assert {kind: [(one.row, one.id) for one in report.of(kind)] for kind in expected} == {
         kind: [place] for kind, place in expected.items()
     }
-    others = {"same pixels across parts", "same pixels, another group", "ending of another format"}
+    others = {
+        "same pixels across parts",
+        "same pixels, another group",
+        "ending of another format",
+        "part of a published set",
+    }
     assert set(report.kinds()) - set(expected) <= others | {"cluster with several images"}

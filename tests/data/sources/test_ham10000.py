@@ -21,7 +21,7 @@ ROWS = [
 @pytest.mark.parametrize("names", [["ISIC_1", "ISIC_2", "ISIC_3"], ["part_1/ISIC_1", "part_1/ISIC_2", "part_2/ISIC_3"]])
 def test_images_are_found_with_and_without_the_published_folders(tmp_path, names):
     names = [name.replace("part", "HAM10000_images_part") for name in names]
-    made = ham10000(folder_of(tmp_path / "f", names), csv_of(tmp_path / "meta.csv", HEADER, *ROWS))
+    made = ham10000(folder_of(tmp_path / "f", names), csv_of(tmp_path / "meta.csv", HEADER, *ROWS), missing="exclude")
     assert (made.name, made.classes) == ("ham10000", CLASSES)
     assert made.frame["label"].tolist() == ["nv", "nv", "mel"]
     assert {"lesion_id", "image_id", "dx", "age", "sex", "localization"} <= set(made.frame.columns)
@@ -33,7 +33,17 @@ def test_a_diagnosis_that_is_not_of_the_seven_is_refused(tmp_path):
         r"row 4 of 'meta.csv': dx is 'mell'\. Did you mean 'mel'\? 1 rows are like this\. The classes are akiec, bcc"
     )
     with pytest.raises(DataError, match=message):
-        ham10000(folder_of(tmp_path / "f", ["ISIC_1", "ISIC_2", "ISIC_3"]), meta)
+        ham10000(folder_of(tmp_path / "f", ["ISIC_1", "ISIC_2", "ISIC_3"]), meta, missing="exclude")
+
+
+def test_a_part_of_it_is_refused_unless_it_is_meant(tmp_path):
+    images, meta = folder_of(tmp_path / "f", ["ISIC_1", "ISIC_2", "ISIC_3"]), csv_of(tmp_path / "m.csv", HEADER, *ROWS)
+    message = r"3 of 10,015 images are here: 'm.csv' has 3 rows. Get the whole set, or go on .*  missing = \"exclude\""
+    with pytest.raises(DataError, match=message):
+        ham10000(images, meta)
+    with pytest.raises(DataError, match=r"row without image: 1: .*\n  2 of 10,015 images are here\."):
+        ham10000(folder_of(tmp_path / "g", ["ISIC_1", "ISIC_3"]), meta)
+    assert ham10000(images, meta, missing="exclude").published == 10_015
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +96,7 @@ def test_real_images_are_decoded_from_a_zip(data_root, tmp_path):
         for line in some:
             name = f"{line.split(',')[1]}.jpg"
             target.writestr(f"HAM10000_images_part_1/{name}", source.read(name))
-    made = ham10000(tmp_path / "some.zip", csv_of(tmp_path / "meta.csv", lines[0], *some))
+    made = ham10000(tmp_path / "some.zip", csv_of(tmp_path / "meta.csv", lines[0], *some), missing="exclude")
     data = open_dataset(made, size=32, groups=["sex"], split_by="lesion_id", cache=tmp_path / "cache")
     assert data.images.shape == (50, 32, 32, 3)
     red, green, blue = data.images.reshape(-1, 3).mean(axis=0)

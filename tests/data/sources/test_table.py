@@ -11,7 +11,7 @@ ROWS = ["image,label,sex", "a,x,f", "b,y,m", "c,x,m"]
 
 
 def test_sources_are_found_by_name():
-    assert sorted(SOURCES) == ["ham10000", "lesions", "table"]
+    assert sorted(SOURCES) == ["fitzpatrick17k", "ham10000", "isic2019", "lesions", "table"]
 
 
 def test_a_table_and_a_folder_become_a_manifest(tmp_path):

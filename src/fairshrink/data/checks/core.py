@@ -17,6 +17,7 @@ from fairshrink.data.groups import Attribute
 from fairshrink.data.sources.table import no_label
 from fairshrink.data.splits import PARTS
 from fairshrink.data.store import Observer
+from fairshrink.data.table import Coverage
 
 
 def check(subject: Subject, *, cache: Path | None = None, observer: Observer | None = None) -> Report:
@@ -40,6 +41,7 @@ def check(subject: Subject, *, cache: Path | None = None, observer: Observer | N
     findings += image_findings(rows, fitted, seen)
     read = [member is None or not seen[member].trouble for member in fitted.members]
     usable = fitted.usable & np.array(read, dtype=bool)
+    findings += _coverage(subject, rows, usable)
     parts, found = parts_of(subject, rows, usable, attributes)
     findings += found
     findings += cluster_findings(subject, rows, parts, attributes)
@@ -56,6 +58,14 @@ def check(subject: Subject, *, cache: Path | None = None, observer: Observer | N
         findings=graded(findings, exclude=subject.missing == "exclude"),
         stored=stored,
     )
+
+
+def _coverage(subject: Subject, rows: Rows, usable: NDArray[np.bool_]) -> Iterator[Finding]:
+    """How much of a published set is there; images that cannot be decoded are not."""
+    if subject.columns.published is not None and len(rows):
+        coverage = Coverage(int(usable.sum()), subject.columns.published)
+        if not coverage.whole:
+            yield Finding("part of a published set", 0, "", coverage.words("images" if subject.images else "rows"))
 
 
 def _alike(members: list[int], rows: Rows, parts: Parts, attributes: list[Attribute]) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "image without row": Kind("error", "Add a row, or delete the image.", left_out=True),
     "row without label": Kind("error", "Fill in the label, or delete the row.", left_out=True),
     "unknown label": Kind("error", "Correct the label."),
+    "part of a published set": Kind("error", "Get the whole set, or say that a part is meant.", left_out=True),
     "one class only": Kind("error", "Name the right column as label, or add images of another class."),
     # One image
     "empty file": Kind("error", _REPAIR, left_out=True),

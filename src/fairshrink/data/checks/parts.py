@@ -12,7 +12,7 @@ from fairshrink.data.checks.findings import Finding, listed
 from fairshrink.data.checks.subject import Rows, Subject
 from fairshrink.data.dataset import BY_IMAGE, cluster_names
 from fairshrink.data.groups import UNKNOWN, Attribute
-from fairshrink.data.splits import NOWHERE, PARTS, assign_splits, survey_split_file
+from fairshrink.data.splits import NOWHERE, PARTS, assign_splits, names_in, survey_split_file
 from fairshrink.data.table import need_column
 from fairshrink.errors import DataError
 
@@ -94,18 +94,20 @@ def _from_file(path: Path, rows: Rows) -> tuple[NDArray[np.int8] | None, list[Fi
     except DataError as error:
         return None, [Finding("unusable split file", 0, where, str(error).rstrip("."))]
     findings = [Finding(kind, row, name, why.rstrip(".")) for kind, row, name, why in troubles]
-    own = set(rows.ids)
+    called = names_in(part, rows.ids)
+    named = set(called.values())
     findings += [
         Finding("split of no row", row, name, f"in row {row:,} of '{where}', but not in '{rows.where}'")
         for name, (_, row) in part.items()
-        if name not in own
+        if name not in named
     ]
     findings += [
         Finding("row without split", row, name, f"'{where}' does not name it")
         for name, row in zip(rows.ids, rows.rows.tolist(), strict=True)
-        if name not in part
+        if name not in called
     ]
-    return np.array([[part[name][0] if name in part else NOWHERE for name in rows.ids]], dtype=np.int8), findings
+    splits = [part[called[name]][0] if name in called else NOWHERE for name in rows.ids]
+    return np.array([splits], dtype=np.int8), findings
 
 
 def _dealt(

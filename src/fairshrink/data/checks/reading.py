@@ -18,13 +18,21 @@ Table = tuple[pd.DataFrame, NDArray[np.int64]]
 
 def read_rows(subject: Subject) -> tuple[Rows, list[Finding]]:
     """The rows of the table, and what keeps others from being read."""
-    path, needed = subject.metadata, (subject.columns.image, subject.columns.label)
-    (frame, rows), findings = _read(path, needed)
-    cells: list[list[str]] = []
+    path, columns = subject.metadata, subject.columns
+    (frame, rows), findings = _read(path, columns.in_file)
+    needed = (columns.image, columns.label)
+    if columns.complete is not None and set(columns.in_file) <= set(frame.columns):
+        try:
+            frame = columns.complete(frame, rows, path.name)
+        except DataError as error:
+            findings.append(Finding("unusable table", 0, "", str(error).rstrip(".")))
+            needed = columns.in_file  # why the label is not there was just said
+    cells = {column: [""] * len(frame) for column in (columns.image, columns.label)}
     for column in needed:
         findings += _missing_column(column, frame, path.name) if len(frame.columns) else []
-        cells.append(frame[column].tolist() if column in frame.columns else [""] * len(frame))
-    return Rows(frame, rows, cells[0], cells[1], path.name), findings
+        if column in frame.columns:
+            cells[column] = frame[column].tolist()
+    return Rows(frame, rows, cells[columns.image], cells[columns.label], path.name), findings
 
 
 def _missing_column(column: str, frame: pd.DataFrame, where: str) -> Iterator[Finding]:
@@ -34,7 +42,7 @@ def _missing_column(column: str, frame: pd.DataFrame, where: str) -> Iterator[Fi
         yield Finding("unusable table", 1, column, str(error).rstrip("."))
 
 
-def _read(path: Path, needed: tuple[str, str]) -> tuple[Table, list[Finding]]:
+def _read(path: Path, needed: tuple[str, ...]) -> tuple[Table, list[Finding]]:
     for columns in (needed, ()):  # a column that is missing is reported apart
         try:
             return read_csv(path, columns), []

@@ -6,14 +6,15 @@ from fairshrink.data.sources.table import Columns, read_manifest
 from fairshrink.data.table import Manifest, Missing
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-COLUMNS = Columns("image_id", "dx", CLASSES)
+PUBLISHED = 10_015
+COLUMNS = Columns("image_id", "dx", CLASSES, published=PUBLISHED)
 
 
-def ham10000(images: Path | str, metadata: Path | str, *, missing: Missing = "error") -> Manifest:
+def ham10000(images: Path | str | None, metadata: Path | str, *, missing: Missing = "error") -> Manifest:
     """HAM10000 as it is published.
 
     Args:
-        images: Folder or zip archive, with or without HAM10000_images_part_1/ and _2/ inside.
+        images: Folder or zip archive, with or without HAM10000_images_part_1/ and _2/ inside; None: look at the table only.
         metadata: HAM10000_metadata.csv; its columns lesion_id, dx_type, age, sex and localization stay.
         missing: "error", or "exclude": list what has no image, no row or no readable pixels, and go on.
 

@@ -1,7 +1,7 @@
 """Any data set: a CSV with one row per image, and a folder or zip archive with the images."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairshrink.data.archive import Archive, FileImages, find, open_archive
-from fairshrink.data.table import Manifest, Missing, excluded_rows, first_few, read_csv
+from fairshrink.data.archive import Absent, Archive, FileImages, find, open_archive
+from fairshrink.data.table import Coverage, Manifest, Missing, excluded_rows, first_few, need_column, read_csv
 from fairshrink.errors import ConfigError, DataError, suggest
 
 POLICIES = ("error", "exclude")
 Excluded = list[tuple[int, str, str]]
+Complete = Callable[[pd.DataFrame, NDArray[np.int64], str], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,25 @@ class Columns:
         image: File name of the image, with or without its ending.
         label: Name of the class.
         classes: The classes in order; None = those that occur, sorted.
+        complete: What a source makes of its table (the rows, their numbers in the file, its name) before anything else looks
+            at it: joins another table, gives columns one name; None = nothing.
+        published: Images of the whole published set; None = it is nobody's but the user's.
     """
 
     image: str = "image"
     label: str = "label"
     classes: tuple[str, ...] | None = None
+    complete: Complete | None = None
+    published: int | None = None
+
+    @property
+    def in_file(self) -> tuple[str, ...]:
+        """Columns that the file itself must have."""
+        return (self.image,) if self.complete is not None else (self.image, self.label)
 
 
 def table(
-    images: Path | str,
+    images: Path | str | None,
     metadata: Path | str,
     *,
     image: str = "image",
@@ -44,7 +55,7 @@ def table(
     """Any CSV with images beside it.
 
     Args:
-        images: Folder (with any folders inside) or zip archive of JPEG and PNG images.
+        images: Folder (with any folders inside) or zip archive of JPEG and PNG images; None: look at the table only.
         metadata: CSV with one row per image.
         image: Its column with the image's file name, with or without its ending.
         label: Its column with the class.
@@ -60,28 +71,31 @@ def table(
 
 
 def read_manifest(
-    name: str, images: Path | str, metadata: Path | str, columns: Columns, *, missing: Missing = "error"
+    name: str, images: Path | str | None, metadata: Path | str, columns: Columns, *, missing: Missing = "error"
 ) -> Manifest:
-    """Brings table and images together.
+    """Brings table and images together; without images, the table is taken as if every row had its own.
 
     Raises:
         ConfigError: An unknown policy for what is missing.
-        DataError: As for `table`; or a class that is not among the declared ones.
+        DataError: As for `table`; a class that is not among the declared ones; or not all of a published set is here.
     """
     if missing not in POLICIES:
         raise ConfigError(f"missing is '{missing}'.{suggest(str(missing), POLICIES)}")
     metadata = Path(metadata)
-    frame, rows = read_csv(metadata, [columns.image, columns.label])
+    frame, rows = read_table(metadata, columns)
     ids, labels = frame[columns.image].tolist(), frame[columns.label].tolist()
     _check_ids(ids, rows, metadata)
-    archive = open_archive(Path(images))
+    archive = Absent(dict.fromkeys(ids, "")) if images is None else open_archive(Path(images))
     members = find(archive, ids)
     found = [member is not None for member in members]
     out: Excluded = _no_image(ids, members, rows) + _no_label(ids, labels, rows, found)
     out += _no_row(archive, members)
-    if out and missing == "error":
-        raise DataError(_complaint(out, metadata, archive))
     keep = np.array([member is not None and not no_label(label) for member, label in zip(members, labels, strict=True)])
+    coverage = None if columns.published is None else Coverage(int(keep.sum()), columns.published)
+    if out and missing == "error":
+        raise DataError(_complaint(out, metadata, archive, coverage))
+    if missing == "error" and coverage is not None and not coverage.whole:
+        raise DataError(f"{coverage.words()}: '{metadata.name}' has {len(frame):,} rows. {_GO_ON}")
     if not keep.any():
         raise DataError(f"no row of '{metadata.name}' has both an image in {archive.where} and a label.")
     kept = tuple(member for member, is_kept in zip(members, keep, strict=True) if is_kept and member is not None)
@@ -96,7 +110,22 @@ def read_manifest(
         rows=rows[keep],
         where=metadata.name,
         missing=missing,
+        published=columns.published,
     )
+
+
+def read_table(metadata: Path, columns: Columns) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The rows as the source means them, and each row's number in the file.
+
+    Raises:
+        DataError: The file or one that belongs to it cannot be used, or a column is missing.
+    """
+    frame, rows = read_csv(metadata, columns.in_file)
+    if columns.complete is None:
+        return frame, rows
+    frame = columns.complete(frame, rows, metadata.name)
+    need_column(columns.label, frame.columns, f"'{metadata.name}'")
+    return frame, rows
 
 
 def _canonical(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
@@ -144,13 +173,18 @@ def no_label(label: str) -> bool:
     return label.casefold() in ("", "nan")
 
 
-def _complaint(out: Excluded, metadata: Path, archive: Archive) -> str:
+_GO_ON = 'Get the whole set, or go on with what is here by  missing = "exclude".'
+
+
+def _complaint(out: Excluded, metadata: Path, archive: Archive, coverage: Coverage | None) -> str:
     lines = [f"'{metadata.name}' and {archive.where} do not fit together."]
     for reason in ("row without image", "row without label", "image without row"):
         found = [(row, name) for row, name, why in out if why == reason]
         if found:
             shown = [f"row {row:,} ({name})" if row else name for row, name in found]
             lines.append(f"  {reason}: {len(found):,}: {first_few(shown)}.")
+    if coverage is not None and not coverage.whole:
+        lines.append(f"  {coverage.words()}.")
     example = next(iter(archive.members))
     lines.append(f"  The images have names such as '{example}'.")
     lines.append(
