@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from fairshrink.metrics.holm import holm
 from oracles import paired as oracle
@@ -9,6 +10,11 @@ from oracles import paired as oracle
 def test_equals_the_definition(size):
     p = np.random.default_rng(size).random(size) ** 3
     np.testing.assert_allclose(holm(p), oracle.holm(p.tolist()), rtol=1e-12)
+
+
+def test_equals_statsmodels():
+    p = np.random.default_rng(5).random(30) ** 4
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
 
 
 def test_a_textbook_family():

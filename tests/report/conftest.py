@@ -4,7 +4,9 @@ import pytest
 
 from fairshrink.report.page import write_report
 from fairshrink.report.reading import read_run
+from fairshrink.report.runs_page import compare_runs
 from report.fake_run import mapped_grid, three_groups, write_fake_run
+from report.fake_runs import seed_plan, write_sweep
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,22 @@ def mapped(tmp_path_factory):
 def fresh(tmp_path):
     """A folder that a test may damage."""
     return write_fake_run(tmp_path / "run", three_groups())
+
+
+@pytest.fixture(scope="session")
+def sweep_folder(tmp_path_factory):
+    """Three seeds of vanilla, OBD and FairPrune; one run failed, one waits for it."""
+    return write_sweep(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture(scope="session")
+def seeds(sweep_folder):
+    """The sweep, compared."""
+    return compare_runs([sweep_folder])
+
+
+@pytest.fixture(scope="session")
+def lone(tmp_path_factory):
+    """One run, so one seed, with two attributes."""
+    attributes = {"sex": ("female", "male"), "age >= 60": ("age < 60", "age >= 60")}
+    return compare_runs([write_fake_run(tmp_path_factory.mktemp("lone") / "run", seed_plan(0, attributes=attributes))])

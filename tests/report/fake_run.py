@@ -54,6 +54,7 @@ class Plan(NamedTuple):
     ratios: tuple[float, ...] = (0.35,)
     rule: str = "fate:eopp1"
     over: str = "fold"
+    draw: int = 0  # another training run of the same plan: other numbers around the same truth
 
 
 def three_groups() -> Plan:
@@ -79,7 +80,8 @@ def mapped_grid() -> Plan:
 
 def write_fake_run(folder: Path, plan: Plan | None = None) -> Path:
     """Write every record of the brief; the same plan gives the same bytes."""
-    plan, rng = plan or Plan(), np.random.default_rng(7)
+    plan = plan or Plan()
+    rng = np.random.default_rng(7 + plan.draw)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(plan.config, encoding="utf-8")
     _json(folder / "environment.json", ENVIRONMENT)

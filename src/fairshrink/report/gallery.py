@@ -1,6 +1,7 @@
 """Which pictures a page has, with the captions that say how to read them; what cannot be drawn says why."""
 
 import io
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -137,9 +138,23 @@ def grid(run: Run) -> Picture:
     ]
     return Picture(
         panels,
-        "Each mark is a candidate in one fold, on validation; a ring shows what that fold chose. The spread between marks of one "
-        "kind is the noise of a validation fold.",
+        f"Each mark is a candidate in one fold, on validation; a ring shows what that fold chose. {_spread(stages)}",
     )
+
+
+def _spread(stages: Sequence[Stage]) -> str:
+    """What the spread between marks of one kind is."""
+    pooled = [stage.label for stage in stages if stage.choice is not None and stage.choice.over == "folds"]
+    noise = "The spread between marks of one kind is the noise of a validation fold"
+    shared = (
+        "each fold looked at the validation images of all folds but those that it is tested on: marks of one kind share most of "
+        "their images, so they lie closer together than the noise of a choice is large"
+    )
+    if not pooled:
+        return f"{noise}."
+    if len(pooled) == len(stages):
+        return f"{shared[0].upper()}{shared[1:]}."
+    return f"{noise}; but for {listed(pooled)} {shared}."
 
 
 def saliency(run: Run) -> Picture:
@@ -182,7 +197,12 @@ def overview(run: Run) -> bytes:
     with style.drawing():
         panels = [titled(figures.gap_forest(run, name), name) for name in run.attributes[:2]]
         panels.append(titled(figures.tradeoff(run, run.data.shrunk_for), f"{run.data.shrunk_for}: trade-off"))
-        images = [_pixels(figure) for figure in panels]
+        return side_by_side(panels)
+
+
+def side_by_side(panels: Sequence[Figure]) -> bytes:
+    """Figures in one row, as a PNG; call it within `style.drawing()`."""
+    images = [_pixels(figure) for figure in panels]
     pad = 24
     size = (sum(i.width for i in images) + pad * (len(images) + 1), max(i.height for i in images) + 2 * pad)
     whole, left = Image.new("RGB", size, style.PAPER), pad

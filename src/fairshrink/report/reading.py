@@ -87,6 +87,7 @@ def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
         choice=_optional(folder, f"{place}/choice.json", Choice),
         saliency=_optional(folder, f"{place}/saliency.json", Saliency),
         comparison=_optional(folder, f"{place}/comparison.json", ComparisonRecord),
+        place=place.removeprefix("stages/"),
     )
 
 

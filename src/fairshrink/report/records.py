@@ -27,8 +27,16 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many images of a published data set can be used, and how many it has."""
+
+    here: int
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
 class DataRecord:
-    """data.json."""
+    """data.json; coverage is that of a published data set."""
 
     name: str
     count: int
@@ -42,6 +50,7 @@ class DataRecord:
     splits: list[dict[str, int]]
     excluded: list[Excluded]
     shrunk_for: str
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,8 @@ class Step:
 class Candidate:
     """One point of the grid in one fold: what the rule saw on validation, of that fold or of several together.
 
-    Earlier versions wrote neither criteria nor the macro F1 before, nor whether it is within the rule's bound.
+    Earlier versions wrote neither criteria nor the macro F1 before, nor whether it is within the rule's bound; front, whether
+    it is on the Pareto front, is there for a rule that goes by one.
     """
 
     fold: int
@@ -129,6 +139,7 @@ class Candidate:
     criteria: dict[str, Number] = field(default_factory=dict)
     f1_before: Number = None
     within: bool | None = None
+    front: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,7 @@ class Saliency:
 
 
 class Stage(NamedTuple):
-    """One stage's records; what a stage does not have is empty or None."""
+    """One stage's records; what a stage does not have is empty or None. The place is its folder's name."""
 
     record: StageRecord
     label: str
@@ -170,6 +181,7 @@ class Stage(NamedTuple):
     choice: Choice | None
     saliency: Saliency | None
     comparison: ComparisonRecord | None = None
+    place: str = ""
 
 
 class Run(NamedTuple):
