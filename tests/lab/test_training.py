@@ -7,7 +7,7 @@ import torch
 
 from fairshrink.data.normalise import Normalisation
 from fairshrink.deploy.card import Card
-from fairshrink.errors import ModelError
+from fairshrink.errors import ConfigError, ModelError
 from fairshrink.files import read_json
 from fairshrink.lab.run import run
 from fairshrink.models.backbones import build
@@ -90,3 +90,12 @@ def test_the_normalisation_of_a_training_is_the_one_that_is_asked_for(tmp_path):
         for name, std in (("a", [0.229, 0.224, 0.225]), ("b", [0.9, 0.9, 0.9]))
     )
     assert (one / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
+
+
+def test_a_batch_that_is_too_small_for_all_processes_is_refused(tmp_path, monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "17", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(
+        ConfigError, match=r"batch_size is 32, and shared out among 17 .*\n  Start at most 16 processes"
+    ):
+        run(tiny(), tmp_path / "run")

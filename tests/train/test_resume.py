@@ -173,3 +173,9 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="could not be written"):
         fit(model(), Noise(), SETTINGS, num_groups=2, state_file=tmp_path / "file" / "state")
+
+
+def test_a_state_that_cannot_be_read_at_all(tmp_path):
+    (tmp_path / "state").mkdir()
+    with pytest.raises(StoreError, match="state' cannot be read as the state of a training: Is a directory"):
+        fit(model(), Noise(), SETTINGS, num_groups=2, state_file=tmp_path / "state")

@@ -21,6 +21,7 @@ from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.rates import accuracy, f1, precision, recall
 from fairshrink.metrics.soft import Soft
 from fairshrink.train.evaluate import Predictions
+from fairshrink.train.processes import crew
 
 SOFT_SUMS = ("support", "true_prob", "log_loss")
 
@@ -43,6 +44,7 @@ def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "attributes": {name: _attribute_card(a, dataset.counts(name)) for name, a in dataset.attributes.items()},
         "splits": [{name: int((row == code).sum()) for code, name in enumerate(parts)} for row in splits],
         "empty_cells": [cell._asdict() for cell in empty_cells(splits, dataset.labels, first.codes, shape=shape)],
+        "coverage": None if dataset.coverage is None else dataset.coverage._asdict(),
         "excluded": pd.concat([dataset.excluded, unassigned(splits, dataset.ids)]).to_dict("records"),
     }
 
@@ -122,6 +124,7 @@ def environment(threads: int) -> dict[str, Any]:
         "cpu": _processor(),
         "cores": os.cpu_count(),
         "threads": threads,
+        "processes": crew().count,
         "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
         "started": now(),
     }

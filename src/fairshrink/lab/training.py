@@ -10,21 +10,56 @@ from torch import nn
 from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
 from fairshrink.data.loader import Loader
+from fairshrink.data.portions import ALONE
 from fairshrink.data.splits import TRAIN, VAL
 from fairshrink.deploy.card import Card, read_card
-from fairshrink.errors import ModelError, StoreError
+from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.data import find
 from fairshrink.lab.doubts import doubts
 from fairshrink.lab.records import scores
-from fairshrink.lab.store import FoldPaths, write_lines
+from fairshrink.lab.store import FoldPaths, StagePaths, write_lines
+from fairshrink.lab.together import Call, call, group, own_device
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
 from fairshrink.maths.curvature import ggn_diagonal
+from fairshrink.maths.sharing import Share
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
 from fairshrink.train.loop import fit
 from fairshrink.train.objectives import find_objective
+from fairshrink.train.processes import crew
+
+
+def train_folds(work: Work, stage: StagePaths) -> None:
+    """Train the models of all folds, with all processes that there are, and predict their test parts."""
+    if crew().count > 1 and not work.experiment.model.checkpoint:
+        _train_together(work, stage)
+    for fold in range(stage.folds):
+        work.observer.say(stage.title(fold))
+        train_fold(work, fold, stage.fold(fold))
+
+
+def _train_together(work: Work, stage: StagePaths) -> None:
+    """Train the models that are not there yet; what follows on a training is process 0's, when the others have left the group."""
+    missing = tuple(fold for fold in range(stage.folds) if not stage.fold(fold).model.exists())
+    if not missing:
+        return
+    _check_batch(work.experiment.train.batch_size, crew().count)
+    device = own_device()
+    call(Call(missing, work.prepared.dataset.digest, device.type, work.precision), work.observer)
+    with group(device) as share:
+        for fold in missing:
+            work.observer.say(f"{stage.title(fold)}, by {share.count} processes")
+            work.save(stage.fold(fold), trained(work, fold, stage.fold(fold), share))
+
+
+def _check_batch(size: int, count: int) -> None:
+    if size < 2 * count:
+        raise ConfigError(
+            f"train.batch_size is {size}, and shared out among {count} processes, each of which needs two images or more.\n"
+            f"  Start at most {size // 2} processes, or give a larger batch (which is another experiment)."
+        )
 
 
 def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
@@ -35,7 +70,7 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
         model = (
             load_checkpoint(_checkpoint(work), work.card)
             if work.experiment.model.checkpoint
-            else _trained(work, fold, folder)
+            else trained(work, fold, folder, ALONE)
         )
         work.save(folder, model)
     folder.state.unlink(missing_ok=True)
@@ -126,22 +161,21 @@ def _own_card(path: Path) -> Card | None:
     return read_card(meta, str(path)) if isinstance(meta, dict) and DIGEST in meta else None
 
 
-def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
-    settings, rows = work.experiment.train, work.prepared.rows(fold, TRAIN)
-    loader = Loader(
-        work.prepared.dataset,
-        rows,
-        batch_size=settings.batch_size,
-        shuffle=True,
-        augment=settings.augment,
-        sampler=settings.sampler,
-        seed=settings.seed,
-        normalisation=work.experiment.model.normalisation,
-    )
-    model = work.new_model(pretrained=True).to(work.device)
+def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module:
+    """The model of one fold, trained by one process or by all of a group, of which process 0 alone writes.
+
+    Args:
+        work: What every stage needs.
+        fold: Which fold.
+        folder: Where the state of the training and its history lie.
+        share: Which process of how many.
+    """
+    settings = work.experiment.train
+    # The others get their weights from process 0.
+    model = work.new_model(pretrained=share.rank == 0).to(work.device)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        counts = work.counts(model, work.prepared.rows(fold, VAL), work.precision)
+        counts = work.counts(model, work.prepared.rows(fold, VAL), work.precision, share)
         row = scores(counts.counts.sum(axis=0, keepdims=True), ["all"])["all"]
         return {"accuracy": row["accuracy"], "f1": row["f1"]}
 
@@ -151,16 +185,32 @@ def _trained(work: Work, fold: int, folder: FoldPaths) -> nn.Module:
 
     history = fit(
         model,
-        loader,
+        _training_images(work, fold),
         settings.loop(work.precision),
         num_groups=len(work.groups),
         objective=find_objective(settings.objective),
         state_file=folder.state,
         validate=validate,
         observer=progress,
+        share=share,
     )
-    write_lines(folder.history, [{"fold": fold} | epoch.record() for epoch in history])
+    if share.rank == 0:
+        write_lines(folder.history, [{"fold": fold} | epoch.record() for epoch in history])
     return model
+
+
+def _training_images(work: Work, fold: int) -> Loader:
+    settings = work.experiment.train
+    return Loader(
+        work.prepared.dataset,
+        work.prepared.rows(fold, TRAIN),
+        batch_size=settings.batch_size,
+        shuffle=True,
+        augment=settings.augment,
+        sampler=settings.sampler,
+        seed=settings.seed,
+        normalisation=work.experiment.model.normalisation,
+    )
 
 
 def _unprivileged(work: Work, counts: GroupCounts) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from fairshrink.compress.frozen import Frozen
 from fairshrink.data.loader import Loader
+from fairshrink.data.portions import ALONE
 from fairshrink.data.splits import TEST, TRAIN
 from fairshrink.deploy.card import Card
 from fairshrink.errors import ConfigError, suggest
@@ -21,6 +22,7 @@ from fairshrink.lab.masks import load_frozen
 from fairshrink.lab.observer import Observer
 from fairshrink.lab.records import predictions_table
 from fairshrink.lab.store import FoldPaths, RunPaths
+from fairshrink.maths.sharing import Share
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_weights, save_model
@@ -81,10 +83,17 @@ class Work:
         """Write a model with what is needed to use it again."""
         save_model(folder.model, model, self.card.to_dict())
 
-    def counts(self, model: nn.Module, rows: NDArray[np.int64], precision: str = "fp32") -> GroupCounts:
-        """Predictions for some samples, counted by group."""
+    def counts(
+        self, model: nn.Module, rows: NDArray[np.int64], precision: str = "fp32", share: Share = ALONE
+    ) -> GroupCounts:
+        """Predictions for some samples, counted by group; with a share, by all processes of a group together."""
         return evaluate(
-            model, self.loader(rows), num_groups=len(self.groups), num_classes=self.num_classes, precision=precision
+            model,
+            self.loader(rows),
+            num_groups=len(self.groups),
+            num_classes=self.num_classes,
+            precision=precision,
+            share=share,
         )
 
 

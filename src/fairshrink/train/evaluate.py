@@ -1,5 +1,6 @@
 """A model's predictions on data, and their counts by group."""
 
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,11 +8,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from fairshrink.data.portions import ALONE
 from fairshrink.errors import DataError, ModelError
 from fairshrink.maths.samples import check_parts
+from fairshrink.maths.sharing import Share, summed_
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.metrics.counts import GroupCounts, count
+from fairshrink.train.loading import portions
 from fairshrink.train.precision import autocast, device_of, usable
+from fairshrink.train.processes import agreed
 from fairshrink.types import Batches, GroupBatch
 
 
@@ -86,8 +91,12 @@ def evaluate(
     num_classes: int,
     task: Task = classify,
     precision: str = "fp32",
+    share: Share = ALONE,
 ) -> GroupCounts:
     """Predict and count by group; samples of unknown group are skipped.
+
+    With a share, all processes of torch.distributed's default group call it with the same arguments: each predicts its own
+    samples, once each, and all return the counts of all.
 
     Args:
         model: Gives the task's outputs.
@@ -96,13 +105,32 @@ def evaluate(
         num_classes: C.
         task: What the outputs mean.
         precision: "fp32" or "bf16".
+        share: Which process of how many this is; one process by default, whatever group there is.
 
     Raises:
         DataError: There are no batches, or a class or group is out of range.
-        ModelError: An output is not finite.
+        ModelError: An output is not finite, or another process could not go on.
     """
-    seen = predict(model, batches, task=task, precision=precision)
-    return count(seen.y, seen.pred, seen.g, num_groups=num_groups, num_classes=num_classes)
+
+    def counted(part: Batches) -> GroupCounts:
+        seen = predict(model, part, task=task, precision=precision)
+        return count(seen.y, seen.pred, seen.g, num_groups=num_groups, num_classes=num_classes)
+
+    if share.count == 1:
+        return counted(batches)
+
+    def own() -> tuple[GroupCounts, float]:
+        parts = (batch for batch, _ in portions(batches, 0, share) if len(batch.y))
+        first = list(islice(parts, 1))
+        if not first and share.rank > 0:  # Of too few samples for all, process 0 has some.
+            return GroupCounts(np.zeros((num_groups, num_classes, num_classes), dtype=np.int64)), 0.0
+        return counted(chain(first, parts)), 0.0
+
+    device = device_of(model)
+    found, _ = agreed(own, share, device)
+    counts = torch.from_numpy(found.counts).to(device)
+    summed_(share, counts)
+    return GroupCounts(counts.cpu().numpy())
 
 
 def _inputs(batch: GroupBatch, like: Tensor) -> Tensor:

@@ -2,20 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fairshrink.errors import DataError, ModelError
+from fairshrink.data.portions import ALONE, Portion
+from fairshrink.errors import ConfigError, DataError, ModelError
+from fairshrink.maths.sharing import Share
+from fairshrink.train.loading import EpochLoader, portions
 from fairshrink.train.objectives import Objective, erm
 from fairshrink.train.precision import autocast, device_of, to_device, usable
-from fairshrink.train.resume import Session, describe, load_state, save_state
+from fairshrink.train.processes import agreed, parallel, share_buffers_, spread
+from fairshrink.train.resume import Session, describe, load_state, read_state, save_state
 from fairshrink.train.schedules import make_optimizer, make_schedule
 from fairshrink.train.settings import TrainSettings
 from fairshrink.types import GroupBatch
@@ -24,19 +28,6 @@ __all__ = ["Epoch", "EpochLoader", "TrainSettings", "fit"]
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 Observer = Callable[[int, int, int, float], object]  # epoch from 0, batches done, batches in the epoch, loss
-
-
-@runtime_checkable
-class EpochLoader(Protocol):
-    """Data whose order and augmentation depend on the epoch's number and nothing else."""
-
-    def epoch(self, number: int) -> Iterable[GroupBatch]:
-        """The batches of an epoch, from 0."""
-        ...
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class Epoch:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def fit(
+def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are named.
     model: nn.Module,
     loader: EpochLoader | Sequence[GroupBatch],
     settings: TrainSettings,
@@ -74,6 +65,7 @@ def fit(
     state_file: Path | None = None,
     validate: Validate | None = None,
     observer: Observer | None = None,
+    share: Share = ALONE,
 ) -> list[Epoch]:
     """Train a model where it is (CPU or CUDA), and leave it in eval mode.
 
@@ -84,6 +76,10 @@ def fit(
     model of the same form (its weights come from the file), it ends with the same bits as without one. The caller's random
     numbers are not touched.
 
+    With a share, all processes of torch.distributed's default group call it with the same arguments. Each computes on its own
+    samples of every batch, and the weights are those of one process up to rounding, but for what a layer does over a batch
+    (batch norm, dropout). All end with the same model and history; process 0 alone reads and writes the file.
+
     Args:
         model: Changed in place.
         loader: Gives `epoch(k)`; or a list of batches, the same for every epoch.
@@ -93,40 +89,49 @@ def fit(
         state_file: Where the state is kept between epochs; None: nowhere.
         validate: Called after every epoch with the model in eval mode; its numbers go into the history.
         observer: Called after every batch as observer(epoch, batches done, batches, loss).
+        share: Which process of how many this is; one process by default, whatever group there is.
 
     Returns:
         One record per epoch, those before an interruption included.
 
     Raises:
         DataError: There are no batches.
-        ModelError: The loss is not finite.
+        ModelError: The loss is not finite, or another process could not go on.
+        ConfigError: Several processes, and an objective that keeps something between batches.
         StoreError: The state file cannot be written, is damaged, or belongs to other settings.
     """
     if len(loader) == 0:
         raise DataError("there are no batches to train on: the training split is empty.")
     session = _begin(model, objective, settings, num_groups, len(loader))
+    _check_shareable(session, objective, share)
     described = describe(settings, objective, num_groups, len(loader))
-    history: list[Epoch] = []
-    if state_file is not None and state_file.exists():
-        history = [Epoch(**record) for record in load_state(state_file, session, described)]
-    elif state_file is not None:
-        save_state(
-            state_file, session, [], described
-        )  # So that an interruption of the first epoch is one as any other.
-    how = _Pass(objective, usable(settings.precision, device_of(model)), observer)
+    history = _gone_on_with(session, state_file, described, share)
+    how = _Pass(objective, usable(settings.precision, device_of(model)), observer, share, parallel(model, share))
     for number in range(len(history), settings.epochs):
-        with _own_randomness(settings.seed, number + 1, device_of(model)):
+        with _own_randomness((settings.seed, number + 1, share.rank), device_of(model)):
             done = _epoch(session, loader, number, how)
             model.eval()
             val = {name: float(value) for name, value in validate(model).items()} if validate else None
         history.append(replace(done, val=val))
-        if state_file is not None:
+        if state_file is not None and share.rank == 0:
             save_state(state_file, session, [asdict(epoch) for epoch in history], described)
     model.to(
         memory_format=torch.contiguous_format
     )  # As a model from a file has it, so that both compute the same bits.
     model.eval()
     return history
+
+
+def _gone_on_with(session: Session, path: Path | None, described: dict[str, str], share: Share) -> list[Epoch]:
+    """Every process's session as the state file left it; where there is none, it is written: the first stop is as any other."""
+    if path is None:
+        return []
+    content = spread(read_state(path) if share.rank == 0 else None, share, device_of(session.model))
+    if content is not None:
+        return [Epoch(**record) for record in load_state(path, content, session, described)]
+    if share.rank == 0:
+        save_state(path, session, [], described)
+    return []
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,22 @@ class _Pass:
     objective: Objective
     precision: str
     observer: Observer | None
+    share: Share
+    model: nn.Module
+
+
+def _check_shareable(session: Session, objective: Objective, share: Share) -> None:
+    state = session.state
+    if share.count > 1 and (state.modules or state.optimizers or state.tensors):
+        raise ConfigError(
+            f"the objective {type(objective).__name__} keeps something between batches, which {share.count} processes would each "
+            "have of their own. Train with one process."
+        )
 
 
 def _begin(model: nn.Module, objective: Objective, settings: TrainSettings, num_groups: int, batches: int) -> Session:
     model.to(memory_format=torch.channels_last)
-    with _own_randomness(settings.seed, 0, device_of(model)):
+    with _own_randomness((settings.seed, 0, 0), device_of(model)):
         state = objective.begin(model, num_groups)
     owned = {id(p) for own in state.optimizers.values() for group in own.param_groups for p in group["params"]}
     extra = (p for module in state.modules.values() for p in module.parameters() if p.requires_grad)
@@ -154,38 +170,60 @@ def _epoch(session: Session, loader: EpochLoader | Sequence[GroupBatch], number:
     session.state.epoch = number
     device, lr = device_of(session.model), float(session.optimizer.param_groups[0]["lr"])
     total, seen, start = 0.0, 0, time.perf_counter()
-    batches = loader.epoch(number) if isinstance(loader, EpochLoader) else loader
-    for index, batch in enumerate(batches, start=1):
+    for index, (batch, whole) in enumerate(portions(loader, number, how.share), start=1):
         here = GroupBatch(to_device(batch.x, device), batch.y.to(device), batch.g.to(device))
-        loss = _update(session, here, how, f"epoch {number + 1}, batch {index} of {len(loader)}")
-        total, seen = total + loss * len(batch.y), seen + len(batch.y)
+        loss = _update(session, Portion(here, whole), how, f"epoch {number + 1}, batch {index} of {len(loader)}")
+        total, seen = total + loss * whole, seen + whole
         if how.observer is not None:
             how.observer(number, index, len(loader), loss)
+    share_buffers_(session.model, how.share)
     seconds = time.perf_counter() - start
     return Epoch(number + 1, total / seen, lr, seconds, seen / seconds)
 
 
-def _update(session: Session, batch: GroupBatch, how: _Pass, where: str) -> float:
+def _update(session: Session, portion: Portion, how: _Pass, where: str) -> float:
     """One step of the optimiser; no weight is changed when the loss is not finite."""
-    with autocast(how.precision, batch.x.device):
-        loss = how.objective.step(session.model, batch, session.state)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise ModelError(
-            f"the loss is {value} in {where}, at lr {session.optimizer.param_groups[0]['lr']:.3g}.\n"
-            "  Train with a lower lr (a tenth of it, say), with precision fp32, or check the inputs for NaN."
-        )
+    device = portion.batch.x.device
+    weight = len(portion.batch.y) / portion.whole
+
+    def forward() -> tuple[Tensor, float]:
+        with autocast(how.precision, device):
+            loss = _nothing(how.model, portion.batch.x) if weight == 0 else _loss(session, portion.batch, how)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ModelError(
+                f"the loss is {value} in {where}, at lr {session.optimizer.param_groups[0]['lr']:.3g}.\n"
+                "  Train with a lower lr (a tenth of it, say), with precision fp32, or check the inputs for NaN."
+            )
+        return loss, value * weight
+
+    loss, value = agreed(forward, how.share, device)
     session.optimizer.zero_grad(set_to_none=True)
+    if how.share.count > 1:  # Gradients are averaged over processes, however much each has of the batch.
+        loss = loss * (weight * how.share.count)
     loss.backward()
     session.optimizer.step()
     session.schedule.step()
     return value
 
 
+def _loss(session: Session, batch: GroupBatch, how: _Pass) -> Tensor:
+    return how.objective.step(how.model, batch, session.state)
+
+
+def _nothing(model: nn.Module, like: Tensor) -> Tensor:
+    """Zero, whose gradient is zero: for a process that has no sample, but must take part in the exchange of gradients."""
+    model.eval()  # No statistics of an input that is nobody's.
+    outputs = model(like.new_zeros(1, *like.shape[1:]))
+    model.train()
+    return torch.stack([part.sum() * 0 for part in (outputs if isinstance(outputs, tuple) else (outputs,))]).sum()
+
+
 @contextmanager
-def _own_randomness(seed: int, number: int, device: torch.device) -> Iterator[None]:
-    """Random numbers that depend on the seed and the pass only; the caller's go on as if nothing had been drawn."""
-    key = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _own_randomness(words: tuple[int, int, int], device: torch.device) -> Iterator[None]:
+    """Random numbers that depend on seed, pass and process only; the caller's go on as if nothing had been drawn."""
+    named = words if words[2] else words[:2]
+    key = int(np.random.SeedSequence(named).generate_state(1, np.uint64)[0] >> np.uint64(1))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(key)  # torch.manual_seed would seed every other device as well.
         if device.type == "cuda":

@@ -67,8 +67,29 @@ def save_state(path: Path, session: Session, history: list[dict[str, Any]], desc
     write_bytes(path, buffer.getvalue())
 
 
-def load_state(path: Path, session: Session, described: dict[str, str]) -> list[dict[str, Any]]:
+def read_state(path: Path) -> bytes | None:
+    """The bytes of a state file; None where there is none yet.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    try:
+        return path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise StoreError(
+            f"'{path}' cannot be read as the state of a training: {error.strerror or error}.\n"
+            "  Mend that, or remove it to train from the beginning."
+        ) from error
+
+
+def load_state(path: Path, content: bytes, session: Session, described: dict[str, str]) -> list[dict[str, Any]]:
     """Put a session back to where a state file left it.
+
+    Args:
+        path: The file, for messages; another process may have read it.
+        content: Its bytes.
+        session: Changed in place.
+        described: What must be the same.
 
     Returns:
         The history so far, one record per finished epoch.
@@ -76,30 +97,30 @@ def load_state(path: Path, session: Session, described: dict[str, str]) -> list[
     Raises:
         StoreError: The file is damaged, or it belongs to other settings or another model.
     """
-    content = _read(path)
-    _check_same(path, content["described"], described)
+    state = _read(path, content)
+    _check_same(path, state["described"], described)
     try:
-        session.model.load_state_dict(content["model"])
-        session.optimizer.load_state_dict(content["optimizer"])
-        session.schedule.load_state_dict(content["schedule"])
+        session.model.load_state_dict(state["model"])
+        session.optimizer.load_state_dict(state["optimizer"])
+        session.schedule.load_state_dict(state["schedule"])
         for name, module in session.state.modules.items():
-            module.load_state_dict(content["modules"][name])
+            module.load_state_dict(state["modules"][name])
         for name, optimizer in session.state.optimizers.items():
-            optimizer.load_state_dict(content["optimizers"][name])
-        for name, tensor in content["tensors"].items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        for name, tensor in state["tensors"].items():
             session.state.tensors[name] = tensor.to(session.state.tensors[name].device)
     except (RuntimeError, ValueError, KeyError) as error:
         raise StoreError(
             f"'{path}' is the state of another model: {str(error).splitlines()[0]}\n"
             "  Remove it to train from the beginning, or go on with the model it was written for."
         ) from error
-    return content["history"]
+    return state["history"]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu", mmap=False)
-        known = isinstance(content, dict) and content.get("format") == FORMAT
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        known = isinstance(state, dict) and state.get("format") == FORMAT
     except Exception as error:  # Damaged bytes make torch.load raise nearly anything.
         raise StoreError(
             f"'{path}' cannot be read as the state of a training: {type(error).__name__}.\n"
@@ -107,7 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     if not known:
         raise StoreError(f"'{path}' is not the state of a training: remove it, or give another state_file.")
-    return content
+    return state
 
 
 def _check_same(path: Path, written: dict[str, str], now: dict[str, str]) -> None:

@@ -35,5 +35,9 @@ class Objective(Protocol):
         ...
 
     def step(self, model: nn.Module, batch: GroupBatch, state: State) -> Tensor:
-        """Run the model on a batch and return the loss, a scalar; the loop does the backward pass and the update."""
+        """Run the model on a batch and return the loss, a scalar; the loop does the backward pass and the update.
+
+        Where several processes train together, the model comes wrapped (its own layers are in `.module`), the batch is this
+        process's part, and the loss must be a mean over it.
+        """
         ...
