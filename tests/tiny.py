@@ -17,7 +17,7 @@ TINY: dict[str, Any] = {
             "ratio": 0.2,
             "step": 0.1,
             "beta": [0.0, 0.5],
-            "choose": "fate:eopp1",
+            "choose": "gap:eopp1:0.01",
         },
     ],
 }

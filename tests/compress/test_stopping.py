@@ -25,6 +25,15 @@ def test_stops_at_the_first_step_that_reaches_the_target():
     assert gap_reached("eopp1", 0.2)([STEP, STEP]) == "eopp1 0.100 reached the target 0.200"
 
 
+def test_a_gap_that_is_undefined_cannot_be_reached():
+    apart = step([[8, 2], [0, 0]], [[0, 0], [5, 5]])  # each group has a class of its own
+    with pytest.raises(
+        DataError, match="the target 0.05 of eopp1 cannot be reached: on the validation data it is undefined"
+    ):
+        gap_reached("eopp1", 0.05)([apart])
+    assert gap_reached("eopp1", None)([apart]) is None
+
+
 def test_without_a_target_it_never_stops():
     assert gap_reached("eopp1", None) is never
     assert f1_lost(None) is never

@@ -1,4 +1,5 @@
-from dataclasses import replace
+import inspect
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from fairshrink.errors import ConfigError
 from fairshrink.lab.choose import Candidate, choose, may_see, rule, together
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.soft import Soft
+from oracles import rules
 
 
 def step(first: int, second: int, chances: tuple[float, float] = (0.5, 0.5)) -> Step:
@@ -26,8 +28,8 @@ START = step(9, 5)
 
 def test_the_largest_fate_is_taken():
     smaller_gap, same, worse = Candidate(START, step(8, 6)), Candidate(START, START), Candidate(START, step(9, 3))
-    best, values, within = choose("fate:eopp1", [same, smaller_gap, worse])
-    assert best == 1
+    best, values, within, front, _ = choose("fate:eopp1", [same, smaller_gap, worse])
+    assert (best, front) == (1, None)
     f1 = mean_f1(START)
     expected = (mean_f1(step(8, 6)) - f1) / f1 - (0.1 - 0.2) / 0.2
     assert values[1] == pytest.approx(expected)
@@ -65,9 +67,11 @@ def test_the_first_of_equals_is_taken():
     assert choose("gap:eopp1:0", [Candidate(START, START)] * 3).best == 0
 
 
-def test_an_undefined_value_is_the_worst():
+def test_an_undefined_value_is_never_taken():
     no_gap = step(5, 5)  # FATE divides by the gap at the start
     assert choose("fate:eopp1", [Candidate(no_gap, step(9, 5)), Candidate(START, step(9, 3))]).best == 1
+    assert choose("fate:eopp1", [Candidate(no_gap, step(9, 5)), Candidate(no_gap, step(5, 5))]).best is None
+    assert choose("pareto:soft_eopp1", [Candidate(replace(START, soft=None), replace(START, soft=None))]).best is None
     old = Candidate(START, replace(step(9, 5), soft=None))
     assert choose("gap:soft_eopp1:0", [old, Candidate(START, START)]).best == 1
     assert choose("gap:soft_eopp1:0", [old]).best is None
@@ -81,6 +85,85 @@ def test_folds_together_are_all_their_images():
     assert both.end.criteria["soft_eopp1"] == pytest.approx(0.7 - 0.4)
     assert together([one]).end.criteria == one.end.criteria
     assert together([one, Candidate(START, replace(START, soft=None))]).end.soft is None
+
+
+def test_the_front_is_marked_and_its_point_of_the_largest_area_is_taken():
+    ends = [step(8, 6), step(2, 2), step(9, 3), step(10, 7)]
+    found = choose("pareto:eopp1", [Candidate(START, end) for end in ends])
+    assert found.front == [True, True, False, True]
+    assert not found.start_on_front
+    assert found.within == [True] * 4
+    assert found.values == pytest.approx([mean_f1(end) * (1 - end.criteria["eopp1"]) for end in ends])
+    assert found.best == 3
+
+
+def test_the_start_is_a_point_of_the_front_too():
+    found = choose("pareto:eopp1", [Candidate(START, step(2, 2)), Candidate(START, step(9, 3))])
+    assert (found.best, found.front, found.start_on_front) == (None, [True, False], True)
+    same = choose("pareto:eopp1", [Candidate(START, step(2, 2)), Candidate(START, START)])
+    assert (same.best, same.front, same.start_on_front) == (1, [True, True], True)
+
+
+def test_a_far_point_does_not_move_the_choice():
+    near = [step(8, 6), step(9, 6), step(7, 6)]
+    for far in (step(0, 0), step(1, 1), step(10, 0)):
+        before, after = (
+            choose("pareto:eopp1", [Candidate(START, end) for end in ends]) for ends in (near, [*near, far])
+        )
+        assert before.best == after.best
+
+
+def test_a_gap_of_losses_has_no_largest_value():
+    wide, narrow = step(9, 5, (0.9, 0.1)), step(8, 5, (0.5, 0.5))
+    found = choose("pareto:loss_gap", [Candidate(START, wide), Candidate(START, narrow)])
+    assert found.values == pytest.approx([mean_f1(wide) / 9, mean_f1(narrow)])  # 0.9 / 0.1
+    assert found.best is None  # the start has no gap of losses, and a higher macro F1
+    assert found.front == [False, False]
+
+
+@pytest.mark.parametrize(("score", "best"), [("accuracy", 1), ("f1", 1)])
+def test_the_worst_group_decides(score, best):
+    found = choose(f"worst-group:{score}", [Candidate(START, step(10, 3)), Candidate(START, step(6, 5))])
+    assert (found.best, found.front) == (best, None)
+    assert found.values[0] < found.values[1]
+    if score == "accuracy":
+        assert found.values == [0.65, 0.75]
+
+
+def test_the_worst_group_is_one_that_has_images():
+    counts = np.array([[[8, 2], [0, 10]], [[0, 0], [0, 0]]])
+    found = choose("worst-group:accuracy", [Candidate(START, Step(0.1, 1, 10, 0.0, GroupCounts(counts)))])
+    assert found.values == [0.9]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_rule_takes_what_its_slow_twin_takes(seed):
+    rng = np.random.default_rng(seed)
+    tables = [
+        np.stack([rng.multinomial(25, rng.dirichlet(np.ones(9))).reshape(3, 3) for _ in range(2)]) for _ in range(20)
+    ]
+    steps = [
+        Step(0.1, 1, 10, 0.0, GroupCounts(table + np.eye(3, dtype=int))) for table in tables[: rng.integers(3, 21)]
+    ]
+    start, *ends = steps
+    slow_start, *slow = [rules.model_of(one.counts.counts) for one in steps]
+    candidates = [Candidate(start, end) for end in ends]
+    assert choose("gap:eopp1:0.05", candidates).best == rules.best_by_gap(slow_start, slow, 0.05)
+    assert choose("fate:eopp1", candidates).best == rules.best_by_fate(slow_start, slow)
+    for score in ("accuracy", "f1"):
+        found = choose(f"worst-group:{score}", candidates)
+        assert found.best == rules.best_by_worst_group(slow, score)
+        assert found.values == pytest.approx([rules.worst(model, score) for model in slow], rel=1e-12)
+    found = choose("pareto:eopp1", candidates)
+    assert [*(found.front or []), found.start_on_front] == rules.front_of([*slow, slow_start])
+    assert found.best == rules.best_by_area(slow_start, slow)
+
+
+def test_a_rule_is_given_counts_and_sums_and_nothing_to_look_further():
+    assert list(inspect.signature(choose).parameters) == ["name", "candidates"]
+    assert [field.name for field in fields(Candidate)] == ["start", "end"]
+    known = {"ratio", "fixed", "total", "seconds", "counts", "soft", "start"}
+    assert {field.name for field in fields(Step)} == known
 
 
 @pytest.mark.parametrize("folds", [3, 4, 5])
@@ -106,6 +189,8 @@ def test_one_split_sees_its_own_validation():
     [
         ("fate:eopp1", "the largest FATE of macro F1 against eopp1"),
         ("gap:loss_gap:0.02", "the smallest loss_gap with macro F1 at most 0.02 below the start"),
+        ("pareto:eodd", "of the Pareto front of macro F1 and eodd, the point that covers the largest area"),
+        ("worst-group:f1", "the largest f1 of the group that has the lowest"),
     ],
 )
 def test_a_rule_in_words(name, words):
@@ -115,12 +200,19 @@ def test_a_rule_in_words(name, words):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fat:eopp1", "no rule 'fat:eopp1' to choose by. Known: fate:METRIC, gap:METRIC:LOSS"),
+        (
+            "fat:eopp1",
+            "no rule 'fat:eopp1' to choose by. Known: gap:METRIC:LOSS, fate:METRIC, pareto:METRIC, worst-group:SCORE",
+        ),
         ("fate:", "needs a gap"),
         ("fate", "needs a gap"),
         ("fate:eop1", r"Did you mean 'eopp1'\?"),
         ("gap:soft_eop1:0.1", r"Did you mean 'soft_eopp1'\?"),
-        ("fate:eopp1:0.1", "has more than a gap: FATE knows no bound"),
+        ("fate:eopp1:0.1", "has more than a gap: it knows no bound. Give 'fate:eopp1'"),
+        ("pareto:eopp1:0.1", "has more than a gap: it knows no bound. Give 'pareto:eopp1'"),
+        ("worst-group:f1:0.1", "has more than a score: it knows no bound"),
+        ("worst-group:eopp1", "needs a score: there is none called 'eopp1'. Known: accuracy, f1"),
+        ("pareto:f1", "needs a gap: there is none called 'f1'"),
         ("gap:eopp1", "needs how far macro F1 may fall, a number from 0 on"),
         ("gap:eopp1:", "needs how far macro F1 may fall"),
         ("gap:eopp1:0.1:0.2", "needs how far macro F1 may fall"),

@@ -64,6 +64,17 @@ def test_what_the_bound_leaves_is_counted(stage):
     assert told.endswith("In 1 fold none was.")
 
 
+def test_the_front_is_counted(stage):
+    marked = [replace(c, front=c.candidate < 2 + c.fold) for c in stage.choice.candidates]
+    changed = replace(stage.choice, candidates=marked, rule="pareto:eopp1")
+    told = choices.sentences(stage._replace(choice=changed))
+    assert "On the Pareto front were 2 to 4 of them in each fold." in told
+    assert told[0].startswith(
+        "Taken was the point of the Pareto front of macro F1 and EOpp1 on validation, the start included"
+    )
+    assert not any("Pareto" in text for text in choices.sentences(stage))
+
+
 def test_the_range_of_the_candidates_is_given(stage):
     values = [cell.value for cell in choices.every_cell(stage)]
     changes = [cell.change for cell in choices.every_cell(stage)]

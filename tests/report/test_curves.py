@@ -79,3 +79,25 @@ def test_many_ways_are_drawn_without_names(mapped, monkeypatch):
         grid = curves.grid(mapped.stages[2])
     assert not [line for line in lines if line.get_label().startswith("beta")]
     assert [text.get_text() for text in grid.legends[0].get_texts()] == ["chosen in its fold"]
+
+
+def test_the_front_has_marks_of_its_own(mapped):
+    stage = mapped.stages[2]
+    marked = [replace(c, front=c.candidate == 0) for c in stage.choice.candidates]
+    with style.drawing():
+        axes = curves.grid(stage._replace(choice=replace(stage.choice, candidates=marked))).axes[0]
+    front = next(line for line in axes.lines if line.get_label() == "on the Pareto front of its fold")
+    np.testing.assert_allclose(front.get_xdata(), [c.f1 for c in marked if c.front])
+
+
+def test_the_worst_group_is_read_off_the_groups_of_each_step(mapped):
+    stage = mapped.stages[2]
+    rule = "worst-group:f1"
+    stage = stage._replace(choice=replace(stage.choice, rule=rule), record=replace(stage.record, rule=rule))
+    with style.drawing():
+        top, grid = curves.along_ratio(stage).axes[0], curves.grid(stage).axes[0]
+    assert top.get_title(loc="left") == "lowest macro F1 of a group"
+    way = [s for s in stage.steps if s.candidate == 2]  # beta 0 to the end
+    lowest = [[min(g.f1 for g in s.groups.values()) for s in way if s.fold == fold] for fold in range(3)]
+    np.testing.assert_allclose(top.lines[0].get_ydata(), np.mean(lowest, axis=0))
+    assert grid.get_ylabel() == "lowest macro F1 of a group (higher: better)"

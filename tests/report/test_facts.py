@@ -71,6 +71,34 @@ def test_a_rule_with_a_bound_puts_what_is_beyond_it_in_brackets(mapped):
     assert "–" in [row[1] for row in texts(facts.candidates(some))]
 
 
+def ruled(stage, rule, **of_each):
+    """The stage, chosen by another rule; what it would have noted of each candidate."""
+    candidates = [
+        dataclasses.replace(one, **{key: value(one) for key, value in of_each.items()})
+        for one in stage.choice.candidates
+    ]
+    record = dataclasses.replace(stage.record, rule=rule)
+    return stage._replace(choice=dataclasses.replace(stage.choice, rule=rule, candidates=candidates), record=record)
+
+
+def test_the_front_is_marked(mapped):
+    stage = ruled(mapped.stages[2], "pareto:eopp1", front=lambda one: one.candidate % 2 == 0, within=lambda one: True)
+    table = facts.candidates(stage)
+    marks = sum("◇ " in cell for row in texts(table) for cell in row)
+    assert marks == sum(one.front for one in stage.choice.candidates) == 15
+    assert table.note.startswith(
+        "Area in each fold, on validation; ● marks what was chosen there, ◇ what is on the Pareto front."
+    )
+    assert [cell.text for cell in table.heads][-4:] == ["EOpp1", "macro F1", "its change", "chosen in"]
+
+
+def test_the_worst_group_is_the_value_itself(mapped):
+    stage = ruled(mapped.stages[2], "worst-group:f1", criteria=lambda one: {"worst_f1": one.f1})
+    table = facts.candidates(stage)
+    assert table.note.startswith("Lowest macro F1 of a group in each fold")
+    assert [cell.text for cell in table.heads][-4:] == ["mean", "macro F1", "its change", "chosen in"]
+
+
 def test_without_a_grid_there_is_no_table(five):
     assert facts.candidates(five.stages[1]) is None
     assert facts.candidates(five.vanilla) is None

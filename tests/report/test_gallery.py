@@ -25,6 +25,20 @@ def test_a_picture_without_records_says_what_is_missing(three):
     )
 
 
+def test_what_the_spread_of_candidates_is_depends_on_what_each_fold_saw(five, mapped):
+    assert gallery.grid(five).caption.endswith(
+        "The spread between marks of one kind is the noise of a validation fold."
+    )
+    shared = gallery.grid(mapped).caption
+    assert "Each fold looked at the validation images of all folds but those that it is tested on" in shared
+    assert "noise of a validation fold" not in shared
+    alone = dataclasses.replace(mapped.stages[1].choice, over="fold")
+    both = gallery.grid(
+        mapped._replace(stages=[mapped.vanilla, mapped.stages[1]._replace(choice=alone), mapped.stages[2]])
+    )
+    assert "is the noise of a validation fold; but for FairPrune each fold looked at" in both.caption
+
+
 def test_the_classes_to_look_at_are_picked_openly(five):
     assert "stands out most in the vanilla model" in gallery.striking(five, "sex", 0).caption
     assert "expect a smaller gap" in gallery.striking(five, "sex", 0).caption

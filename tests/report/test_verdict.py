@@ -157,3 +157,14 @@ def test_limits_count_the_comparisons_and_say_one_split_is_one_draw(five, three)
     assert "drawn again 1,000 times by lesion_id (7,470 of them)" in " ".join(verdict.limits(five))
     assert verdict.limits(three)[0].startswith("One split of the data is one draw")
     assert "sex: female has no image of one class" in verdict.limits(five)
+
+
+def test_limits_say_that_training_is_not_in_the_intervals(five, three):
+    for run in (five, three):
+        assert "How much another training run, with another seed, would differ is not in them" in " ".join(
+            verdict.limits(run)
+        )
+    assert "the tests of 5 models are pooled, so there are 5 times the images, but each model" in " ".join(
+        verdict.limits(five)
+    )
+    assert "are pooled" not in " ".join(verdict.limits(three))

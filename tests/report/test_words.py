@@ -30,6 +30,18 @@ def test_a_rule_without_a_name_says_so():
     assert words.rule("mine") == "mine"
 
 
+def test_every_rule_is_told_in_words():
+    assert words.rule("pareto:eopp1").startswith("the point of the Pareto front of macro F1 and EOpp1 on validation")
+    assert (
+        words.rule("worst-group:f1") == "the one with the largest value of the lowest macro F1 of a group on validation"
+    )
+    names = [
+        words.read_rule(name).value_name
+        for name in ("gap:eopp1:0", "fate:eopp1", "pareto:eopp1", "worst-group:accuracy")
+    ]
+    assert names == ["EOpp1", "FATE", "area", "lowest accuracy of a group"]
+
+
 def test_a_time_that_is_none_is_shown_as_it_came():
     assert words.moment("yesterday") == "yesterday"
 

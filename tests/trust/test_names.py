@@ -22,9 +22,11 @@ from fairshrink.report import style
 from fairshrink.report.audit_page import render_audit
 from fairshrink.report.page import write_report
 from fairshrink.report.svg import inline_svg
+from fairshrink.report.writing import write_all
 from fairshrink.tables import read_safe_csv, safe_csv
 from fairshrink.terminal import Screen, plain, table
 from report.fake_run import Plan, write_fake_run
+from report.read_markdown import CELLS, PLAIN, kinds, lines
 from tiny import tiny
 from trust.hostile import NAMES, acts, formulas, steers
 
@@ -140,13 +142,19 @@ def ran(tmp_path_factory):
         "split_by": "+lesion",
     }
     step = {"method": "obd", "ratio": 0.1}
-    return run(tiny(data=data, train={"epochs": 1}, shrink=[step]), folder / "run", then=write_report).root
+    return run(tiny(data=data, train={"epochs": 1}, shrink=[step]), folder / "run", then=write_all).root
 
 
 def test_a_whole_run_has_a_harmless_page(ran):
     page = (ran / "report.html").read_text(encoding="utf-8")
     assert acts(page) == []
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_whole_run_has_a_card_in_which_names_are_text(ran):
+    card = (ran / "card.md").read_text(encoding="utf-8")
+    assert kinds(card) <= PLAIN | CELLS
+    assert NAMES["script"] in " ".join(lines(card))
 
 
 def test_a_whole_run_has_tables_that_nothing_computes(ran):

@@ -36,8 +36,17 @@ class GapReached:
             raise ConfigError(f"target is {self.target!r}, but it is a gap: give a number, such as 0.05.")
 
     def __call__(self, steps: Sequence[Step]) -> str | None:
-        """The reason to stop, or None."""
+        """The reason to stop, or None.
+
+        Raises:
+            DataError: The gap is undefined, as it will be after every step: the images of validation do not change.
+        """
         value = steps[-1].gaps[self.metric]
+        if isnan(value):
+            raise DataError(
+                f"the target {self.target:g} of {self.metric} cannot be reached: on the validation data it is undefined, because "
+                "no class has images in two groups. Give validation data that have some, or leave the target out."
+            )
         return f"{self.metric} {value:.3f} reached the target {self.target:.3f}" if value <= self.target else None
 
 

@@ -1,11 +1,11 @@
 """What was chosen from a grid, in words: by which rule, on which images, how different the alternatives were."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fairshrink.report import grids, words
 from fairshrink.report.grids import Cell
-from fairshrink.report.records import Choice, Stage
+from fairshrink.report.records import Candidate, Choice, Stage
 from fairshrink.report.tables import average
 from fairshrink.report.words import gap_name, number, plural, signed
 
@@ -20,7 +20,7 @@ def sentences(stage: Stage) -> list[str]:
     if stage.choice is None or len(grids.all_params(stage)) < 2:
         return ["One candidate, nothing to choose."]
     texts = [f"Taken was {words.rule(stage.choice.rule)}; {_over(stage.choice)}.", _taken(stage, stage.choice)]
-    return [text for text in [*texts, _bound(stage), _range(stage)] if text]
+    return [text for text in [*texts, _bound(stage), _front(stage), _range(stage)] if text]
 
 
 def warning(stage: Stage) -> str:
@@ -63,15 +63,32 @@ def _bound(stage: Stage) -> str:
     choice = stage.choice
     if choice is None or words.read_rule(choice.rule).most_lost is None:
         return ""
-    left = dict.fromkeys([one.fold for one in choice.candidates], 0)
+    left = _by_fold(choice, lambda one: not grids.is_excluded(stage, one))
+    none = sum(not n for n in left)
+    rest = f" In {plural(none, 'fold')} none was." if none and max(left) else ""
+    return f"Within the bound on macro F1 {_few_to_most(left)}.{rest}"
+
+
+def _front(stage: Stage) -> str:
+    """How many candidates are on the Pareto front, fold by fold."""
+    choice = stage.choice
+    if choice is None or all(one.front is None for one in choice.candidates):
+        return ""
+    return f"On the Pareto front {_few_to_most(_by_fold(choice, lambda one: bool(one.front)))}."
+
+
+def _by_fold(choice: Choice, counts: Callable[[Candidate], bool]) -> list[int]:
+    """Of how many candidates something holds, fold by fold."""
+    found = dict.fromkeys([one.fold for one in choice.candidates], 0)
     for one in choice.candidates:
-        left[one.fold] += not grids.is_excluded(stage, one)
-    few, most = min(left.values()), max(left.values())
+        found[one.fold] += counts(one)
+    return list(found.values())
+
+
+def _few_to_most(found: Sequence[int]) -> str:
+    few, most = min(found), max(found)
     several = f"{few} to {most}" if few < most else str(few)
-    each = " in each fold" if len(left) > 1 else ""
-    none = sum(not n for n in left.values())
-    rest = f" In {plural(none, 'fold')} none was." if none and most else ""
-    return f"Within the bound on macro F1 {'was' if several == '1' else 'were'} {several} of them{each}.{rest}"
+    return f"{'was' if several == '1' else 'were'} {several} of them{' in each fold' if len(found) > 1 else ''}"
 
 
 def _range(stage: Stage) -> str:

@@ -8,11 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fairshrink.report import grids, style, words
+from fairshrink.report.audited import Scores
 from fairshrink.report.grids import average_step_f1, metric_of
 from fairshrink.report.records import Candidate, Epoch, Stage, Step
 from fairshrink.report.style import INK, MUTED, cycle, plain
 
 Curve = tuple[np.ndarray, np.ndarray]
+WORST: dict[str, Callable[[Scores], float | None]] = {
+    "worst_accuracy": lambda scores: scores.accuracy,
+    "worst_f1": lambda scores: scores.f1,
+}
 MOST_NAMED = 6  # More ways than these are drawn without their names.
 
 
@@ -38,10 +43,10 @@ def along_ratio(stage: Stage) -> Figure:
     """Gap and F1 along the share of fixed weights: the chosen candidates thick, the others thin, folds faint."""
     figure, axes = style.stacked([1.45, 1.25, 1.25], 1.5)
     metric = metric_of(stage)
-    _candidates(axes[0], stage, lambda step: step.gaps.get(metric, step.criteria.get(metric)))
+    _candidates(axes[0], stage, lambda step: _measured(step, metric))
     axes[0].margins(y=0.15)
     axes[0].set_ylim(bottom=0)
-    axes[0].set_title(f"{words.gap_name(metric)} between groups")
+    axes[0].set_title(words.gap_name(metric) + ("" if metric in WORST else " between groups"))
     _candidates(axes[1], stage, average_step_f1)
     axes[1].set_title("macro F1, average of the groups")
     groups = list(stage.steps[0].groups)
@@ -76,14 +81,27 @@ def grid(stage: Stage) -> Figure:
     picked = [c for c in seen if (c.fold, c.candidate) in chosen and c.f1 is not None and c.gap is not None]
     axes.plot([c.f1 or 0 for c in picked], [c.gap or 0 for c in picked], "o", ms=9, mfc="none", mec=INK, mew=0.9, ls="",
               label="chosen in its fold")  # fmt: skip
+    front = [c for c in seen if c.front and c.f1 is not None and c.gap is not None]
+    if front:
+        axes.plot([c.f1 or 0 for c in front], [c.gap or 0 for c in front], "D", ms=9, mfc="none", mec=MUTED, mew=0.7, ls="",
+                  label="on the Pareto front of its fold")  # fmt: skip
     axes.margins(y=0.12)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("macro F1, average of the groups →")
-    axes.set_ylabel(f"{words.gap_name(metric_of(stage))} (lower: smaller gap)")
+    worst = words.read_rule(stage.choice.rule if stage.choice is not None else None).kind == "worst-group"
+    axes.set_ylabel(f"{words.gap_name(metric_of(stage))} ({'higher: better' if worst else 'lower: smaller gap'})")
     axes.grid()
     axes.set_title(plain(stage.label))
     style.legend(figure, axes)
     return figure
+
+
+def _measured(step: Step, metric: str) -> float | None:
+    """What the rule looks at, of one step."""
+    if metric not in WORST:
+        return step.gaps.get(metric, step.criteria.get(metric))
+    values = [WORST[metric](scores) for scores in step.groups.values()]
+    return min((value for value in values if value is not None), default=None)
 
 
 def _points(axes: Axes, points: Sequence[Candidate], index: int, name: str) -> None:

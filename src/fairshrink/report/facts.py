@@ -112,11 +112,13 @@ def candidates(stage: Stage) -> Table | None:
     for number_, name in names.items():
         way = ways.setdefault(repr(grids.without_ratio(params[number_])), [])
         way.append(_candidate(stage, choice, number_, name))
-    name, minimised = gap_name(metric_of(stage)), words.read_rule(choice.rule).kind == "gap"
+    name, rule = gap_name(metric_of(stage)), words.read_rule(choice.rule)
+    others = "Macro" if rule.direct else f"{name}, macro"
+    marked = "◇ what is on the Pareto front" if rule.kind == "pareto" else "brackets what is beyond the rule's bound"
     columns = [
         *(f"fold {fold}" for fold in folds),
         "mean",
-        *([] if minimised else [name]),
+        *([] if rule.direct else [name]),
         "macro F1",
         "its change",
     ]
@@ -124,9 +126,9 @@ def candidates(stage: Stage) -> Table | None:
         f"The grid of {stage.label}",
         [head("candidate"), *heads(*columns, "chosen in")],
         list(ways.values()),
-        f"{name if minimised else 'FATE'} in each fold, on validation; ● marks what was chosen there, brackets what is beyond "
-        f"the rule's bound. {'Macro' if minimised else f'{name}, macro'} F1 (average of the groups) and its change from the "
-        "start are means over the folds. Validation values carry no interval here.",
+        f"{rule.value_name[0].upper()}{rule.value_name[1:]} in each fold, on validation; ● marks what was chosen there, "
+        f"{marked}. {others} F1 (average of the groups) and its change from the start are means over the folds. Validation "
+        "values carry no interval here.",
     )
 
 
@@ -136,8 +138,8 @@ def _candidate(stage: Stage, choice: Choice, number_: int, name: str) -> list[Ce
     taken = {c.fold for c in choice.chosen if c.candidate == number_}
     of, cell = list(mine.values()), grids.cell(stage, list(mine.values()))
     values = [Cell(_value(stage, mine.get(fold), taken=fold in taken), strong=fold in taken) for fold in folds]
-    minimised = words.read_rule(choice.rule).kind == "gap"
-    means = [average([c.value for c in of]), *([] if minimised else [cell.value]), average([c.f1 for c in of])]
+    direct = words.read_rule(choice.rule).direct
+    means = [average([c.value for c in of]), *([] if direct else [cell.value]), average([c.f1 for c in of])]
     return [
         word(name, strong=True),
         *values,
@@ -151,7 +153,8 @@ def _value(stage: Stage, one: Candidate | None, *, taken: bool) -> str:
     if one is None:
         return "–"
     value = f"({number(one.value)})" if grids.is_excluded(stage, one) else number(one.value)
-    return f"● {value}" if taken else value
+    marks = [*(["●"] if taken else []), *(["◇"] if one.front else [])]
+    return " ".join([*marks, value])
 
 
 def environment(run: Run) -> Table:

@@ -229,6 +229,17 @@ def _units(run: Run) -> str:
     return f"{drawn} by {unit} ({count(audit.clusters)} of them)" if audit.clusters else drawn
 
 
+def _of_folds(run: Run) -> str:
+    """What several folds add to the intervals, and what they do not."""
+    folds = run.data.folds
+    if folds == 1:
+        return ""
+    return (
+        f": the tests of {folds} models are pooled, so there are {folds} times the images, but each model stays as it came out "
+        "of its one training, and the spread between folds is mostly that of their test images"
+    )
+
+
 def _about_changes(run: Run) -> str:
     missing = [stage.label for stage in run.stages if stage is not run.vanilla and stage not in paired.compared(run)]
     absent = f" For {listed(missing)} there is no paired comparison." if missing else ""
@@ -251,7 +262,7 @@ def limits(run: Run) -> list[str]:
         f"classes within a model), and a class picked because it stands out looks better "
         f"in every other model by that alone.",
         f"The intervals are about the test images{_units(run)}. How much another training run, with another seed, would differ "
-        "is not in them.",
+        f"is not in them{_of_folds(run)}.",
         _about_changes(run),
         "FATE has no interval on this page, and scores of single groups have none. Small differences in them mean nothing.",
         "Ratio, grid and unprivileged group were chosen on validation images, of which there are few in a small class.",

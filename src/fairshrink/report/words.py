@@ -10,7 +10,13 @@ from fairshrink.report.compared import Change
 MISSING = "–"
 GAP_NAMES = {"eopp1": "EOpp1", "eopp0": "EOpp0", "eodd": "EOdd", "eodd_max": "EOdd max"}
 OF_GROUPS = {"average_f1": "macro F1, average", "worst_group_accuracy": "lowest accuracy"}
-CRITERIA = {"soft_eopp1": "soft EOpp1", "loss_gap": "loss gap", "class_loss_gap": "loss gap by class"}
+CRITERIA = {
+    "soft_eopp1": "soft EOpp1",
+    "loss_gap": "loss gap",
+    "class_loss_gap": "loss gap by class",
+    "worst_accuracy": "lowest accuracy of a group",
+    "worst_f1": "lowest macro F1 of a group",
+}
 CRITERIA_ARE = {
     "soft_eopp1": "EOpp1 of the mean probability of the true class",
     "loss_gap": "the difference of the groups' mean losses",
@@ -180,6 +186,16 @@ class Rule(NamedTuple):
     metric: str
     most_lost: float | None = None
 
+    @property
+    def direct(self) -> bool:
+        """Whether it compares candidates by the metric itself."""
+        return self.kind in ("gap", "worst-group")
+
+    @property
+    def value_name(self) -> str:
+        """What it compares candidates by."""
+        return gap_name(self.metric) if self.direct else "area" if self.kind == "pareto" else "FATE"
+
 
 def read_rule(name: str | None) -> Rule:
     """The parts of a rule's name; what is no number is no bound.
@@ -188,6 +204,8 @@ def read_rule(name: str | None) -> Rule:
     Rule(kind='gap', metric='soft_eopp1', most_lost=0.01)
     """
     kind, metric, bound, *_ = [*(name or "").split(":"), "", ""]
+    if kind == "worst-group":
+        return Rule(kind, f"worst_{metric}")
     try:
         return Rule(kind, metric, float(bound))
     except ValueError:
@@ -206,6 +224,13 @@ def rule(name: str | None) -> str:
     what = gap_name(found.metric) + (f" ({CRITERIA_ARE[found.metric]})" if found.metric in CRITERIA_ARE else "")
     if found.kind == "fate":
         return f"the largest FATE in {what} on validation, relative to the model it started from"
+    if found.kind == "pareto":
+        return (
+            f"the point of the Pareto front of macro F1 and {what} on validation, the start included, that covers the largest "
+            "area (macro F1 times what the gap leaves of 1)"
+        )
+    if found.kind == "worst-group":
+        return f"the one with the largest value of the {what} on validation"
     if found.kind == "gap" and found.most_lost is not None:
         bound = f"at most {found.most_lost:g} below the model it started from"
         return f"the smallest {what} on validation among those whose macro F1 there is {bound}"

@@ -1,0 +1,79 @@
+"""What is known of methods, networks and published data sets without asking: what to cite, and the licence of the data."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """A published data set.
+
+    Attributes:
+        licence: Of its images.
+        cite: The papers that describe it.
+    """
+
+    licence: str
+    cite: tuple[str, ...]
+
+
+_HAM = (
+    "Tschandl, Rosendahl, Kittler: The HAM10000 dataset, a large collection of multi-source dermatoscopic images of common "
+    "pigmented skin lesions. Scientific Data 5, 180161, 2018."
+)
+SOURCES = {
+    "ham10000": Source("CC BY-NC 4.0", (_HAM,)),
+    "isic2019": Source(
+        "CC BY-NC 4.0",
+        (
+            _HAM,
+            "Codella et al.: Skin lesion analysis toward melanoma detection: a challenge at the 2017 ISBI, hosted by the ISIC. "
+            "ISBI 2018.",
+            "Combalia et al.: BCN20000: dermoscopic lesions in the wild. arXiv:1908.02288, 2019.",
+        ),
+    ),
+    "fitzpatrick17k": Source(
+        "CC BY-NC-SA 3.0 (of the annotations; the images stay their owners')",
+        (
+            "Groh et al.: Evaluating deep neural networks trained on clinical images in dermatology with the Fitzpatrick 17k "
+            "dataset. CVPR Workshops 2021.",
+        ),
+    ),
+}
+LESIONS = "none is needed: the images were drawn by fairshrink and show nobody"
+
+METHODS = {
+    "obd": "LeCun, Denker, Solla: Optimal brain damage. NeurIPS 1989.",
+    "fairprune": (
+        "Wu, Zeng, Xu, Shi, Hu: FairPrune: achieving fairness through pruning for dermatological disease diagnosis. MICCAI 2022."
+    ),
+}
+BACKBONES = {
+    "resnet": "He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016.",
+    "vgg": "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition. ICLR 2015.",
+}
+AUGMENTS = {
+    "autoaugment": "Cubuk, Zoph, Mane, Vasudevan, Le: AutoAugment: learning augmentation policies from data. CVPR 2019."
+}
+MEASURES = (
+    "Hardt, Price, Srebro: Equality of opportunity in supervised learning. NeurIPS 2016 (EOpp, EOdd).",
+    "Xu et al.: FairAdaBN: mitigating unfairness with adaptive batch normalization and its application to dermatological "
+    "disease classification. MICCAI 2023 (FATE).",
+    "Holm: A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 1979.",
+    "Mitchell et al.: Model cards for model reporting. FAT* 2019 (the form of this card).",
+)
+
+
+def cited(methods: Iterable[str], backbone: str, source: str, augment: Iterable[str]) -> list[str]:
+    """The papers behind a run, each once; what is not known here is left out.
+
+    Args:
+        methods: Of its models.
+        backbone: Their network.
+        source: Its data set.
+        augment: How images were changed in training.
+    """
+    data = SOURCES[source].cite if source in SOURCES else ()
+    network = [paper for name, paper in BACKBONES.items() if backbone.removeprefix("timm:").startswith(name)]
+    used = [METHODS[name] for name in methods if name in METHODS]
+    changed = [AUGMENTS[name] for name in augment if name in AUGMENTS]
+    return list(dict.fromkeys([*data, *used, *network, *changed, *MEASURES]))
