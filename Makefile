@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test cluster lint bench clean
 
 install: $(STAMP)  ## everything that demo, tests and benchmarks need, in .venv
 
@@ -16,6 +16,9 @@ demo: install  ## synthetic lesions: train, audit, shrink, report (under 3 minut
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+cluster: install  ## a sweep on a real Ray cluster of two nodes, one of which is lost on the way (a minute)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest cluster
 
 lint: install
 	$(BIN)/ruff check .

@@ -18,14 +18,20 @@ def plain(text: object) -> Text:
 class Screen:
     """An observer that shows lines, and one progress bar at a time where there is a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, guess: bool = True) -> None:
+        """Nothing is shown yet.
+
+        Args:
+            console: Where.
+            guess: Say how long the bar will take, from how fast it has moved; not where who moves it says that.
+        """
         self.console = console
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
+            *([TimeRemainingColumn()] if guess else []),
             console=console,
             transient=True,
             disable=not console.is_terminal,

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from data.pictures import csv_of
 from fairshrink.errors import DataError, ModelError
 from fairshrink.lab import plan as planning
+from fairshrink.lab.config import parse_experiment
 from fairshrink.lab.estimate import Pace
 from fairshrink.lab.plan import amount, duration, plan
 from fairshrink.models.backbones import build
@@ -34,7 +36,7 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
     assert "150 images of 5 classes at 32 px, 0 rows left out" in text
     assert "00-train: small_cnn, 2 epochs of 90 images: 180 forward and backward" in text
     assert (
-        "02-fairprune: fairprune on train, 2 settings, chosen by fate:eopp1: 3 scorings at most of 6 samples of each group"
+        "02-fairprune: fairprune on train, 2 settings, chosen by gap:eopp1:0.01: 3 scorings at most of 6 samples of each group"
         in text
     )
     assert "; about 32 min" in text  # 2 * (90 * 10 + 30) + 60
@@ -92,7 +94,7 @@ def test_images_that_cannot_be_decoded_leave_that_time_open(tmp_path, monkeypatc
     monkeypatch.setattr(planning, "measure", lambda *given: Pace(None, 10.0, 1.0, 100.0, 0.0))
     observer = Listens()
     plan(tiny(), tmp_path / "run", tmp_path, observer)
-    assert "unknown (an image cannot be decoded) to decode" in "\n".join(observer.lines)
+    assert "unknown (no image can be decoded) to decode" in "\n".join(observer.lines)
 
 
 @pytest.mark.parametrize(
@@ -133,3 +135,22 @@ def test_a_checkpoint_for_another_network_is_found(tmp_path):
 def test_what_a_run_would_trip_over_is_found(tmp_path, sections, message):
     with pytest.raises(DataError, match=message):
         plan(tiny(**sections), tmp_path / "run", tmp_path, Listens())
+
+
+def test_before_the_images_are_there_the_tables_are_checked(tmp_path):
+    rows = [f"p{at},{'ab'[at % 2]},{'fm'[at // 2 % 2]}" for at in range(40)]
+    csv_of(tmp_path / "mine.csv", "image,label,sex", *rows)
+    named = {"source": "table", "images": "to-come.zip", "metadata": "mine.csv", "size": 32}
+    experiment = parse_experiment({"data": named | {"groups": ["sex"]}, "model": {"backbone": "small_cnn"}}, "x")
+    observer = Listens()
+    plan(experiment, tmp_path / "run", tmp_path, observer)
+    text = "\n".join(observer.lines)
+    assert "data: 40 images of 2 classes" in text
+    assert (
+        "images: not found, so only the tables were checked, as if every row had its image; a run would stop here:"
+        in text
+    )
+    assert "'to-come.zip' is not there. Looked in" in text
+    assert "8 of 40 images test: folds = 5 tests every image once" in text
+    with pytest.raises(DataError, match="no column 'age'"):
+        plan(parse_experiment({"data": named | {"groups": ["age"]}}, "x"), tmp_path / "run", tmp_path, Listens())

@@ -1,7 +1,6 @@
 """Choosing over folds, and what is left of a choice when a run is stopped."""
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +8,7 @@ import pytest
 from fairshrink.data.splits import TEST, VAL
 from fairshrink.files import read_json
 from fairshrink.lab import shrinking as module
-from fairshrink.lab.choose import Candidate, may_see
-from fairshrink.lab.config import parse_experiment
+from fairshrink.lab.choose import may_see
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
 from fairshrink.metrics.gaps import gaps
@@ -167,15 +165,6 @@ def test_where_nothing_is_within_the_bound_nothing_is_pruned(tmp_path):
     assert any("so nothing is pruned" in line for line in observer.lines)
 
 
-def test_an_undefined_criterion_is_called_so_and_not_a_loss_of_f1():
-    step = parse_experiment(
-        {"data": {"source": "lesions"}, "shrink": [{"method": "obd", "ratio": [0.1, 0.2]}]}, "here"
-    ).shrink[0]
-    said = module._said(step, None, [0, 2], 2)
-    assert "soft_eopp1 is undefined for all 2 setting(s) within the bound on the validation part of folds 0, 2" in said
-    assert "none of 2 setting(s) is within 0.01" in module._said(step, None, [0], 0)
-
-
 def test_the_line_of_a_step_has_the_criterion_that_the_rule_goes_by(tmp_path):
     soft = {"method": "obd", "ratio": 0.3, "name": "a", "choose": "gap:loss_gap:0.01"}
     hard = {"method": "obd", "ratio": 0.3, "name": "b", "parent": "train", "choose": "gap:eodd:0.01"}
@@ -194,16 +183,6 @@ def test_a_preset_is_named_with_its_ratio():
     assert module.told(preset, preset.candidates()[0]) == {"ratio": 0.35, "beta": 0.33}
     plain = tiny(shrink=[{"method": "fairprune"}]).shrink[0]
     assert module.in_words(plain, plain.candidates()[0]) == "its defaults"
-
-
-def test_what_is_chosen_is_set_beside_the_start():
-    def step(criterion):
-        return SimpleNamespace(criteria={"eopp1": criterion})
-
-    said = [module._beside("eopp1", Candidate(step(0.2), step(value))) for value in (0.3, 0.1, 0.2)]  # pyright: ignore
-    assert [text.split(", ")[1] for text in said] == [
-        "wider than the start's 0.200", "narrower than the start's 0.200", "beside the start's 0.200"
-    ]  # fmt: skip
 
 
 def test_a_single_setting_is_taken_whatever_the_rule_says(tmp_path):

@@ -24,7 +24,7 @@ from fairshrink.errors import StoreError
 from fairshrink.lab import records
 from fairshrink.lab import run as lab
 from fairshrink.lab.config import Experiment
-from fairshrink.report.page import write_report
+from fairshrink.report.writing import write_all
 from fairshrink.train import loop
 
 PHASES = ("import", "train", "shrink", "report")
@@ -119,7 +119,7 @@ def session(experiment: Experiment, root: Path, stop: Stop | None, tell: int) ->
 
     def report(folder: Path) -> None:
         watch.event("report", "report.html")
-        write_report(folder)
+        write_all(folder)
 
     try:
         lab.run(experiment, root, observer=watch, then=report)

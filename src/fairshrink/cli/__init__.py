@@ -11,7 +11,9 @@ from fairshrink.cli.audit import audit
 from fairshrink.cli.data import app as data_app
 from fairshrink.cli.experiment import demo, run
 from fairshrink.cli.model import export, predict
+from fairshrink.cli.report import report
 from fairshrink.cli.stopping import stoppable
+from fairshrink.cli.sweep import sweep
 from fairshrink.errors import FairshrinkError
 from fairshrink.terminal import plain
 
@@ -31,7 +33,7 @@ def _add(command: Callable[..., None]) -> None:
     app.command()(stoppable(command))
 
 
-for command in (demo, run, audit, predict, export):
+for command in (demo, run, sweep, report, audit, predict, export):
     _add(command)
 app.add_typer(data_app, name="data")
 

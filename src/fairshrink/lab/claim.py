@@ -35,11 +35,11 @@ def _check(experiment: Experiment, paths: RunPaths) -> None:
                 f"'{paths.root}' holds the run of another experiment: {_differences(before, experiment)}.\n"
                 "  Give another folder with --out, or remove this one."
             )
-    elif paths.root.is_dir() and any(_is_strange(path.name) for path in paths.root.iterdir()):
+    elif paths.root.is_dir() and any(is_strange(path.name) for path in paths.root.iterdir()):
         raise ConfigError(f"'{paths.root}' is not empty and no run folder. Give a new or empty folder with --out.")
 
 
-def _is_strange(name: str) -> bool:
+def is_strange(name: str) -> bool:
     """Whether a folder with this in it is more than one in which a run was stopped before it had begun."""
     return name != LOCK and not name.startswith(TEMPORARY)
 

@@ -1,6 +1,7 @@
 """Single settings from the command line: --set section.key=value."""
 
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 from fairshrink.errors import ConfigError
@@ -22,28 +23,41 @@ def apply_override(given: dict[str, Any], override: str) -> None:
         raise ConfigError(
             f"--set is '{override}', but it needs the form section.key=value, such as --set train.epochs=3."
         )
+    put(given, keys, _value(text), f"--set {override}")
+
+
+def put(given: dict[str, Any], keys: Sequence[str], value: Any, origin: str) -> None:
+    """Set one setting by its path.
+
+    Args:
+        given: An experiment as nested tables; changed in place.
+        keys: The path; items of a list by number.
+        value: What it is set to.
+        origin: Who asks for it, for the error.
+
+    Raises:
+        ConfigError: Its place is not there.
+    """
     place: Any = given
     for depth, key in enumerate(keys[:-1]):
-        _check_table(place, keys[: depth + 1], override)
-        place = _item(place, key, override) if isinstance(place, list) else place.setdefault(key, {})
-    _check_table(place, keys, override)
+        _check_table(place, keys[: depth + 1], origin)
+        place = _item(place, key, origin) if isinstance(place, list) else place.setdefault(key, {})
+    _check_table(place, keys, origin)
     if isinstance(place, list):
-        _item(place, keys[-1], override)
-        place[int(keys[-1])] = _value(text)
+        _item(place, keys[-1], origin)
+        place[int(keys[-1])] = value
     else:
-        place[keys[-1]] = _value(text)
+        place[keys[-1]] = value
 
 
-def _check_table(place: Any, keys: list[str], override: str) -> None:
+def _check_table(place: Any, keys: Sequence[str], origin: str) -> None:
     if not isinstance(place, (dict, list)):
-        raise ConfigError(
-            f"--set {override}: '{'.'.join(keys[:-1])}' is a value, not a table, so it has no '{keys[-1]}'."
-        )
+        raise ConfigError(f"{origin}: '{'.'.join(keys[:-1])}' is a value, not a table, so it has no '{keys[-1]}'.")
 
 
-def _item(place: list[Any], key: str, override: str) -> Any:
+def _item(place: list[Any], key: str, origin: str) -> Any:
     if not key.isdigit() or int(key) >= len(place):
-        raise ConfigError(f"--set {override}: there are {len(place)} items, numbered from 0; '{key}' is none of them.")
+        raise ConfigError(f"{origin}: there are {len(place)} items, numbered from 0; '{key}' is none of them.")
     return place[int(key)]
 
 

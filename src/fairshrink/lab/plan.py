@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairshrink.data.groups import Attribute, parse_group
-from fairshrink.data.table import Manifest, need_column
+from fairshrink.data.table import Coverage, Manifest, need_column
 from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
-from fairshrink.lab.data import find, open_source
+from fairshrink.lab.data import find, images_not_there, open_source, said_folds, said_part
 from fairshrink.lab.estimate import Pace, Sizes, scorings, split_sizes, stage_seconds, weigh
 from fairshrink.lab.foresee import check_steps, training_codes
 from fairshrink.lab.grid import METHODS
@@ -24,6 +24,8 @@ from fairshrink.models.checkpoint import read_weights
 def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer) -> None:
     """Check the experiment and its tables, and say each stage with the passes and the time that it costs.
 
+    Where the images are not there (yet), it says so and goes by the tables.
+
     A few seconds go into measuring how fast this machine is; nothing is written.
 
     Raises:
@@ -32,9 +34,10 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
         ModelError: The checkpoint or the weights cannot be read, or the checkpoint fits another network or other classes.
     """
     data, train = experiment.data, experiment.train
-    manifest = open_source(data, beside)
-    first = _check_columns(experiment, manifest)
-    _check_models(experiment, manifest, beside)
+    absent = images_not_there(data, beside)
+    manifest = open_source(data, beside, tables_only=absent is not None)
+    first = check_columns(experiment, manifest)
+    check_models(experiment, manifest, beside)
     check_steps(experiment, len(manifest.classes), first.groups)
     training = training_codes(data, manifest, first, beside)
     count, left_out = len(manifest.frame), len(manifest.excluded)
@@ -44,6 +47,10 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
         f"data: {count:,} images of {len(manifest.classes)} classes at {data.size} px, {left_out:,} rows left out"
     )
     sizes = Sizes(*split_sizes(count, data.folds), classes=len(manifest.classes), groups=len(first.groups))
+    coverage = None if manifest.published is None else Coverage(count, manifest.published)
+    for line in (_without_images(absent), said_part(coverage), said_folds(data, sizes.test, count)):
+        if line:
+            observer.say(line)
     pace = measure(experiment, manifest, sizes)
     left = 0.0
     for number, name in enumerate(["train", *(step.name for step in experiment.shrink)]):
@@ -56,6 +63,12 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
             observer.say(f"{stage.root.name}: {short}")
     observer.say(f"each on {data.folds} fold(s), with {train.threads} threads; then report.html")
     _say_estimate(experiment, observer, (count, sizes, pace), left)
+
+
+def _without_images(absent: str | None) -> str | None:
+    if absent is None:
+        return None
+    return f"images: not found, so only the tables were checked, as if every row had its image; a run would stop here: {absent}"
 
 
 def duration(seconds: float) -> str:
@@ -81,7 +94,7 @@ def _say_estimate(
 ) -> None:
     count, sizes, pace = measured
     weight = weigh(experiment, count, sizes)
-    decoding = "unknown (an image cannot be decoded)" if pace.decode is None else duration(count * pace.decode)
+    decoding = "unknown (no image can be decoded)" if pace.decode is None else duration(count * pace.decode)
     speeds = {"trained": pace.train, "predicted": pace.predict, "scored": pace.score}
     said = ", ".join(f"{_rate(1 / each)} {name}" for name, each in speeds.items() if each)
     observer.say(
@@ -95,7 +108,7 @@ def _say_estimate(
     )
 
 
-def _check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> None:
+def check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> None:
     """The checkpoint fits the backbone, the classes and the size; the file with ImageNet weights can be read."""
     model, data = experiment.model, experiment.data
     if model.checkpoint:
@@ -105,7 +118,7 @@ def _check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> N
         read_weights(find(model.weights, beside, data.source))
 
 
-def _check_columns(experiment: Experiment, manifest: Manifest) -> Attribute:
+def check_columns(experiment: Experiment, manifest: Manifest) -> Attribute:
     """Every group can be told apart, and the column that the split keeps together is there; the first attribute."""
     found = [
         parse_group(text).assign(manifest.frame, rows=manifest.file_rows, where=manifest.where)

@@ -2,36 +2,45 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
-from fairshrink.audit import audit
-from fairshrink.compress.units import compressible
 from fairshrink.errors import StoreError
-from fairshrink.files import read_json, write_json, write_text
+from fairshrink.files import read_json, write_json
 from fairshrink.lab.claim import claimed
 from fairshrink.lab.comparing import compare_stage
-from fairshrink.lab.config import Experiment, ShrinkSettings
-from fairshrink.lab.data import cache_folder, prepare
+from fairshrink.lab.config import Experiment
+from fairshrink.lab.data import Prepared, cache_folder, prepare
 from fairshrink.lab.foresee import check_steps
-from fairshrink.lab.grid import not_default
 from fairshrink.lab.observer import Observer, Quiet
 from fairshrink.lab.records import data_card, environment, now
-from fairshrink.lab.shrinking import Shrinking, shrink_folds
-from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths, read_lines, write_lines
-from fairshrink.lab.training import first_layer_saliency, train_fold
+from fairshrink.lab.shrinking import Shrinking, shrink_fold, shrink_folds
+from fairshrink.lab.stages import do_stage, shrink_record, train_record
+from fairshrink.lab.store import TRAINING, RunPaths, StagePaths
+from fairshrink.lab.training import first_layer_saliency, train_fold, train_folds
 from fairshrink.lab.work import Work
-from fairshrink.models.checkpoint import read_weights
-from fairshrink.tables import read_safe_csv, safe_csv
 from fairshrink.train.precision import usable
 
 SALIENCY_SAMPLES = 64
-TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a run that a process can do while others do other pieces, each in a folder of its own.
+
+    Attributes:
+        stage: "train", the name of a shrink step, or None: the images are decoded and the data card is written, no more.
+        fold: Which fold of the stage; None: all of them, with everything that comes before and the stage's record.
+        spent: Seconds that other processes have worked for this stage.
+    """
+
+    stage: str | None
+    fold: int | None = None
+    spent: float = 0.0
 
 
 def run(
@@ -41,6 +50,8 @@ def run(
     beside: Path | None = None,
     observer: Observer | None = None,
     then: Callable[[Path], object] | None = None,
+    part: Part | None = None,
+    store: Path | None = None,
 ) -> RunPaths:
     """Do everything that an experiment asks for and that the folder does not hold yet.
 
@@ -50,6 +61,8 @@ def run(
         beside: Where relative paths of the experiment are looked for as well; the current folder by default.
         observer: Told how far it has got.
         then: Called last with the run folder, while no other process can work in it: the report.
+        part: Do a piece only; the whole experiment by default.
+        store: Where decoded images go unless FAIRSHRINK_CACHE says so; into the run folder by default.
 
     Returns:
         The folder's paths.
@@ -60,32 +73,72 @@ def run(
         DataError, ModelError, StoreError: As the stages raise them.
     """
     with claimed(experiment, out) as paths:
-        _everything(experiment, paths, beside or Path.cwd(), observer or Quiet())
+        place = _Place(paths, beside or Path.cwd(), cache_folder(store or paths.store))
+        _everything(experiment, place, observer or Quiet(), part)
         if then is not None:
             then(paths.root)
     return paths
 
 
-def _everything(experiment: Experiment, paths: RunPaths, beside: Path, observer: Observer) -> None:
+@dataclass(frozen=True)
+class _Place:
+    """Where a run lies, where its files are looked for, and where decoded images go."""
+
+    paths: RunPaths
+    beside: Path
+    cache: Path
+
+
+def _everything(experiment: Experiment, place: _Place, observer: Observer, part: Part | None) -> None:
     torch.set_num_threads(experiment.train.threads)
-    note = _clock(paths.environment, environment(experiment.train.threads))
+    note = _clock(place.paths.environment, environment(experiment.train.threads))
     note({})
+    prepared = prepare(experiment.data, place.beside, place.cache, observer)
+    write_json(place.paths.data, _same_data(place.paths.data, data_card(experiment, prepared)))
+    precision = {}
+    if part is None or part.stage is not None:
+        work = _work(experiment, prepared, place, observer)
+        precision = {"precision": work.precision}
+        if part is None or part.fold is None:
+            _all_stages(work, part, note)
+        else:
+            _one_fold(work, str(part.stage), part.fold)
+    note(precision | {"finished": now()})
+
+
+def _work(experiment: Experiment, prepared: Prepared, place: _Place, observer: Observer) -> Work:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    prepared = prepare(experiment.data, beside, cache_folder(paths.store), observer)
-    write_json(paths.data, _same_data(paths.data, data_card(experiment, prepared)))
     precision = _precision(experiment.train.precision, device, observer)
-    work = Work(experiment, prepared, paths, beside, observer, device, precision)
+    work = Work(experiment, prepared, place.paths, place.beside, observer, device, precision)
     check_steps(experiment, work.num_classes, work.groups)
-    training = _stage(work, 0, "train")
-    _do(work, training, lambda: _train(work, training), _train_record)
+    return work
+
+
+def _all_stages(work: Work, part: Part | None, note: Callable[[dict[str, str]], object]) -> None:
+    """Training and every shrink step, each unless it is complete."""
+
+    def spent(name: str) -> float:
+        return part.spent if part is not None and part.stage == name else 0.0
+
+    training, steps = _stage(work, 0), work.experiment.shrink
+    do_stage(
+        work, training, lambda: train_folds(work, training), lambda: train_record(work, training), spent=spent(TRAINING)
+    )
     note({})
     if not training.saliency.exists():
         write_json(training.saliency, first_layer_saliency(work, training.fold(0), SALIENCY_SAMPLES))
-    stages = {"train": training}
-    for number, step in enumerate(experiment.shrink, start=1):
-        stages[step.name] = _shrink(work, number, step, stages)
+    for number, step in enumerate(steps, start=1):
+        _shrink(work, number, spent(step.name))
         note({})
-    note({"precision": precision, "finished": now()})
+
+
+def _one_fold(work: Work, name: str, fold: int) -> None:
+    names = [TRAINING, *(step.name for step in work.experiment.shrink)]
+    number = names.index(name)
+    if number == 0:
+        train_fold(work, fold, _stage(work, 0).fold(fold))
+    else:
+        shrink_fold(_shrinking(work, number), fold)
 
 
 def _clock(path: Path, place: dict[str, Any]) -> Callable[[dict[str, str]], Path]:
@@ -125,132 +178,26 @@ def _precision(wanted: str, device: torch.device, observer: Observer) -> str:
     return found
 
 
-def _stage(work: Work, number: int, name: str) -> StagePaths:
+def _stage(work: Work, number: int) -> StagePaths:
+    name = TRAINING if number == 0 else work.experiment.shrink[number - 1].name
     return work.paths.stage(number, name, work.experiment.data.folds)
 
 
-def _train(work: Work, stage: StagePaths) -> None:
-    for fold in range(stage.folds):
-        work.observer.say(stage.title(fold))
-        train_fold(work, fold, stage.fold(fold))
+def _shrinking(work: Work, number: int) -> Shrinking:
+    step = work.experiment.shrink[number - 1]
+    names = [TRAINING, *(earlier.name for earlier in work.experiment.shrink)]
+    return Shrinking(work, step, _stage(work, number), _stage(work, names.index(step.parent)), _stage(work, 0))
 
 
-def _shrink(work: Work, number: int, step: ShrinkSettings, stages: dict[str, StagePaths]) -> StagePaths:
-    stage, parent, training = _stage(work, number, step.name), stages[step.parent], stages["train"]
-
-    def record(work: Work, stage: StagePaths) -> dict[str, Any]:
-        return _shrink_record(work, stage, step, training)
-
-    frozen = [stage.fold(fold).frozen for fold in range(stage.folds)]
-    shrinking = Shrinking(work, step, stage, parent, training)
-    _do(work, stage, lambda: shrink_folds(shrinking), record, also=(stage.steps, stage.choice, *frozen))
+def _shrink(work: Work, number: int, spent: float) -> None:
+    shrinking = _shrinking(work, number)
+    stage, training = shrinking.stage, shrinking.training
+    do_stage(
+        work,
+        stage,
+        lambda: shrink_folds(shrinking),
+        lambda: shrink_record(work, stage, shrinking.step, training),
+        also=stage.of_a_step(),
+        spent=spent,
+    )
     compare_stage(work, stage, training)
-    return stage
-
-
-def _do(
-    work: Work,
-    stage: StagePaths,
-    folds: Callable[[], None],
-    record: Callable[[Work, StagePaths], dict[str, Any]],
-    also: Sequence[Path] = (),
-) -> None:
-    """One stage: its folds, then the predictions of all folds together, their audit, and last its record."""
-    if stage.complete(also):
-        work.observer.say(f"{stage.root.name}: done before")
-        return
-    began = time.perf_counter()
-    folds()
-    tables = [read_safe_csv(stage.fold(number).predictions) for number in range(stage.folds)]
-    table = pd.concat(tables, ignore_index=True)
-    write_text(stage.predictions, safe_csv(table))
-    write_json(stage.audit, _audit(work, table))
-    write_json(stage.record, record(work, stage) | {"seconds": round(time.perf_counter() - began, 1)})
-
-
-def _audit(work: Work, table: pd.DataFrame) -> dict[str, Any]:
-    dataset = work.prepared.dataset
-    groups = {name: pd.Categorical(table[name], categories=list(a.groups)) for name, a in dataset.attributes.items()}
-    return audit(
-        pd.Categorical(table["label"], categories=list(dataset.classes)),
-        pd.Categorical(table["prediction"], categories=list(dataset.classes)),
-        pd.DataFrame(groups),
-        clusters=table.get("cluster"),
-        y_prob=table[[f"prob_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64),
-        seed=work.experiment.data.seed,
-    ).to_dict()
-
-
-def _train_record(work: Work, stage: StagePaths) -> dict[str, Any]:
-    folders = [stage.fold(fold) for fold in range(stage.folds)]
-    if all(folder.history.exists() for folder in folders):
-        write_lines(stage.history, [line for folder in folders for line in read_lines(folder.history)])
-    return {
-        "name": "train",
-        "method": "vanilla",
-        "title": "Vanilla",
-        "parent": None,
-        "params": {},
-        "rule": None,
-        "unprivileged": [read_json(folder.result) for folder in folders],
-        **_sparsity(work, folders),
-    }
-
-
-def _shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training: StagePaths) -> dict[str, Any]:
-    folders = [stage.fold(fold) for fold in range(stage.folds)]
-    results = [read_json(folder.result) for folder in folders]
-    write_lines(stage.steps, _step_lines(results))
-    chosen = [_chosen(fold, result) for fold, result in enumerate(results)]
-    table = [row for result in results for row in result["candidates"]]
-    choice = {"rule": step.choose, "over": step.choose_over, "candidates": table, "chosen": chosen}
-    write_json(stage.choice, choice)
-    return {
-        "name": step.name,
-        "method": step.method,
-        "title": title(step.method, step.name),
-        "parent": step.parent,
-        "params": not_default(step.method, step.settings),
-        "samples": step.samples,
-        "batch": step.batch,
-        "preset": step.preset,
-        "rule": step.choose if len(step.candidates()) > 1 else None,
-        "over": step.choose_over,
-        "chosen": [one["said"] for one in chosen],
-        "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
-        **_sparsity(work, folders),
-    }
-
-
-def title(method: str, name: str) -> str:
-    """A step's name for reports: the method's, and what the step's own name adds to it."""
-    if not name.startswith(method):
-        return f"{TITLES[method]} ({name})"
-    return TITLES[method] + name.removeprefix(method).replace("-", " ")
-
-
-def _chosen(fold: int, result: dict[str, Any]) -> dict[str, Any]:
-    best = result["chosen"]
-    params = {} if best is None else result["candidates"][best]["params"]
-    return {"fold": fold, "candidate": best, "params": params, "said": result.get("said", "")}
-
-
-def _step_lines(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {"fold": fold, "candidate": number, "params": record["params"], "step": index}
-        | {key: value for key, value in step.items() if key != "soft"}
-        for fold, result in enumerate(results)
-        for number, record in enumerate(result["runs"])
-        for index, step in enumerate(record["steps"])
-    ]
-
-
-def _sparsity(work: Work, folders: Sequence[FoldPaths]) -> dict[str, Any]:
-    """How many of the weights that could be fixed are 0 in the model, on average over folds."""
-    names = list(compressible(work.new_model()))
-    zeros, total = 0, 0
-    for folder in folders:
-        weights = read_weights(folder.model)
-        zeros += sum(int((weights[name] == 0).sum()) for name in names)
-        total += sum(weights[name].numel() for name in names)
-    return {"parameters": total // len(folders), "zero_fraction": zeros / total}

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
 from typing import Any
 
 from fairshrink.compress.grid import Setting, one_by_one
@@ -11,10 +10,11 @@ from fairshrink.compress.recipe import Compressed
 from fairshrink.compress.steps import Step, mean_f1
 from fairshrink.data.splits import VAL
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.choose import Candidate, choose, may_see, rule, together
+from fairshrink.lab.choose import Candidate, Choice, choose, may_see, rule, together
 from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
+from fairshrink.lab.said import Asked, said
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few
@@ -35,7 +35,7 @@ class Shrinking:
 
     def done(self, fold: int) -> bool:
         """Whether a fold's choice has been made and written."""
-        return _kept(self.stage.fold(fold))
+        return kept(self.stage.fold(fold))
 
 
 def shrink_folds(shrinking: Shrinking) -> None:
@@ -44,39 +44,50 @@ def shrink_folds(shrinking: Shrinking) -> None:
     The choice over the folds needs the candidates of all of them; until it is made, nobody looks at a test part.
     """
     folds = range(shrinking.stage.folds)
-    at_once = [folds] if shrinking.step.choose_over == "folds" else [[fold] for fold in folds]
-    for together_ in at_once:
-        for fold in together_:
-            shrinking.work.observer.say(shrinking.stage.title(fold))
-            if not shrinking.done(fold):
-                _try_all(shrinking, fold)
-        for fold in together_:
-            if not shrinking.done(fold):
-                _take_best(shrinking, fold)
-        for fold in together_:
-            folder = shrinking.stage.fold(fold)
-            shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
-            predict_fold(shrinking.work, fold, folder)
+    for at_once in [folds] if shrinking.step.choose_over == "folds" else [[fold] for fold in folds]:
+        _shrink_together(shrinking, at_once)
+
+
+def shrink_fold(shrinking: Shrinking, fold: int) -> None:
+    """What one fold can do while others are at work: its candidates; where it chooses by itself, the rest as well."""
+    if shrinking.step.choose_over == "fold":
+        _shrink_together(shrinking, [fold])
+    elif not shrinking.done(fold):
+        _try_all(shrinking, fold)
+
+
+def _shrink_together(shrinking: Shrinking, folds: Sequence[int]) -> None:
+    for fold in folds:
+        shrinking.work.observer.say(shrinking.stage.title(fold))
+        if not shrinking.done(fold):
+            _try_all(shrinking, fold)
+    for fold in folds:
+        if not shrinking.done(fold):
+            _take_best(shrinking, fold)
+    for fold in folds:
+        folder = shrinking.stage.fold(fold)
+        shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
+        predict_fold(shrinking.work, fold, folder)
 
 
 def _try_all(shrinking: Shrinking, fold: int) -> None:
     """Every candidate that is not there yet, each kept as soon as it is done."""
     work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
     candidates = step.candidates()
-    left = [number for number in range(len(candidates)) if not _kept(folder.candidate(number))]
+    left = [number for number in range(len(candidates)) if not kept(folder.candidate(number))]
     if not left:
         return
     model, frozen = work.load(shrinking.parent.fold(fold))
-    favoured = step.unprivileged
+    favoured, chosen_by = step.unprivileged, rule(step.choose)
     if favoured == "auto":
         favoured = read_json(shrinking.training.fold(fold).result)["group"]
 
     def tell(place: int, done: Step) -> None:
-        said = in_words(step, candidates[left[place]])
-        shown = done.gaps | {rule(step.choose).metric: done.criteria.get(rule(step.choose).metric, nan)}
+        words = in_words(step, candidates[left[place]])
+        shown = done.gaps | {chosen_by.measure: chosen_by.measured(done)}
         gaps = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
         work.observer.say(
-            f"fold {fold}: {step.name} ({said}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
+            f"fold {fold}: {step.name} ({words}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
         )
 
     setting = Setting(
@@ -115,7 +126,8 @@ def in_words(step: ShrinkSettings, candidate: Params) -> str:
     )
 
 
-def _kept(folder: FoldPaths) -> bool:
+def kept(folder: FoldPaths) -> bool:
+    """Whether the result of a candidate, or of a choice, has been written."""
     return all(path.exists() for path in (folder.result, folder.model, folder.frozen))
 
 
@@ -143,31 +155,38 @@ def _take_best(shrinking: Shrinking, fold: int) -> None:
     work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
     over = may_see(fold, shrinking.stage.folds) if step.choose_over == "folds" else [fold]
     candidates = _candidates([_records(shrinking, other) for other in over])
-    found, chosen_by, records = choose(step.choose, candidates), rule(step.choose), _records(shrinking, fold)
-    best = found.best if len(candidates) > 1 else 0  # one setting was asked for: a rule has nothing to say about it
+    found, records = choose(step.choose, candidates), _records(shrinking, fold)
+    if len(candidates) == 1:
+        found = found._replace(best=0)  # one setting was asked for: a rule has nothing to say about it
+    parent = shrinking.parent.fold(fold)
+    model, frozen = work.load(parent if found.best is None else folder.candidate(found.best))
+    work.save(folder, model)
+    save_frozen(folder.frozen, frozen)
+    settings = [in_words(step, candidate) for candidate in step.candidates()]
+    sentence = said(Asked(rule(step.choose), step.choose, settings, candidates, over), found)
     table = [
+        {"fold": fold, "candidate": number, "params": record["params"]} | row
+        for number, (record, row) in enumerate(zip(records, _table(step, candidates, found), strict=True))
+    ]
+    write_json(folder.result, {"chosen": found.best, "said": sentence, "candidates": table, "runs": records})
+    work.observer.say(f"fold {fold}: {step.name}: {sentence}")
+
+
+def _table(step: ShrinkSettings, candidates: Sequence[Candidate], found: Choice) -> list[dict[str, Any]]:
+    """What the rule saw of every candidate, and what it made of it."""
+    chosen_by = rule(step.choose)
+    return [
         {
-            "fold": fold,
-            "candidate": number,
-            "params": record["params"],
             "value": found.values[number],
             "within": found.within[number],
             "f1": mean_f1(candidate.end),
             "f1_before": mean_f1(candidate.start),
-            "gap": candidate.end.criteria.get(chosen_by.metric),
-            "criteria": candidate.end.criteria,
+            "gap": chosen_by.measured(candidate.end),
+            "criteria": candidate.end.criteria | {chosen_by.measure: chosen_by.measured(candidate.end)},
         }
-        for number, (record, candidate) in enumerate(zip(records, candidates, strict=True))
+        | ({"front": found.front[number]} if found.front is not None else {})
+        for number, candidate in enumerate(candidates)
     ]
-    parent = shrinking.parent.fold(fold)
-    model, frozen = work.load(parent if best is None else folder.candidate(best))
-    work.save(folder, model)
-    save_frozen(folder.frozen, frozen)
-    said = _said(step, best, over, sum(found.within))
-    if best is not None and len(candidates) > 1:
-        said += _beside(chosen_by.metric, candidates[best])
-    write_json(folder.result, {"chosen": best, "said": said, "candidates": table, "runs": records})
-    work.observer.say(f"fold {fold}: {step.name}: {said}")
 
 
 def _candidates(folds: Sequence[Sequence[dict[str, Any]]]) -> list[Candidate]:
@@ -176,32 +195,3 @@ def _candidates(folds: Sequence[Sequence[dict[str, Any]]]) -> list[Candidate]:
         together([Candidate(read_step(record["steps"][0]), read_step(record["steps"][-1])) for record in records])
         for records in zip(*folds, strict=True)
     ]
-
-
-def _said(step: ShrinkSettings, best: int | None, over: Sequence[int], within: int) -> str:
-    """What was chosen, by which rule, on which data."""
-    candidates, chosen_by = step.candidates(), rule(step.choose)
-    folds = f"fold {over[0]}" if len(over) == 1 else f"folds {', '.join(map(str, over))}"
-    if best is None and within:
-        return (
-            f"{chosen_by.metric} is undefined for all {within} setting(s) within the bound on the validation part of {folds} (no "
-            "class that two groups have, or a group without images), so nothing is pruned: the model is the start's "
-            f"({step.choose})"
-        )
-    if best is None:
-        loss = f" within {chosen_by.loss:g} of the start's macro F1 on the validation part of {folds}"
-        return f"none of {len(candidates)} setting(s) is{loss}, so nothing is pruned: the model is the start's ({step.choose})"
-    if len(candidates) == 1:
-        return f"one setting, nothing to choose: {in_words(step, candidates[0])}"
-    bound = f" ({within} are within the bound)" if chosen_by.loss is not None else ""
-    return (
-        f"{in_words(step, candidates[best])} chosen of {len(candidates)} settings{bound}: {chosen_by.words()}, on the validation "
-        f"part of {folds}"
-    )
-
-
-def _beside(metric: str, taken: Candidate) -> str:
-    """What the choice goes by, beside the start's: the best of several settings may still be worse than none."""
-    after, before = (step.criteria.get(metric, nan) for step in (taken.end, taken.start))
-    than = "wider than " if after > before else "narrower than " if after < before else "beside "
-    return f": its {metric} there is {after:.3f}, {than}the start's {before:.3f}"

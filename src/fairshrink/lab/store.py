@@ -9,6 +9,8 @@ from typing import Any
 from fairshrink.errors import StoreError
 from fairshrink.files import json_line, write_text
 
+TRAINING = "train"  # the stage that every run begins with
+
 
 @dataclass(frozen=True)
 class FoldPaths:
@@ -71,6 +73,10 @@ class StagePaths:
         folds = [self.fold(number) for number in range(self.folds)]
         needed = [path for fold in folds for path in (fold.model, fold.result, fold.predictions)]
         return all(path.exists() for path in (self.record, self.audit, self.predictions, *also, *needed))
+
+    def of_a_step(self) -> tuple[Path, ...]:
+        """What a shrink step leaves behind that a training does not; its comparison comes after it is complete."""
+        return (self.steps, self.choice, *(self.fold(number).frozen for number in range(self.folds)))
 
     @property
     def record(self) -> Path:

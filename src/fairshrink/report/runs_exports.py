@@ -24,7 +24,18 @@ from fairshrink.report.words import MISSING, number
 from fairshrink.tables import safe_csv
 
 Row = dict[str, Any]
-_ENVIRONMENT = ("fairshrink", "torch", "python", "platform", "cpu", "device", "threads", "processes", "started", "finished")
+_ENVIRONMENT = (
+    "fairshrink",
+    "torch",
+    "python",
+    "platform",
+    "cpu",
+    "device",
+    "threads",
+    "processes",
+    "started",
+    "finished",
+)
 
 
 def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]]) -> list[Path]:

@@ -1,0 +1,142 @@
+"""A stage, once its folds are there: predictions of all folds together, their audit, and its record."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairshrink.audit import audit
+from fairshrink.compress.units import compressible
+from fairshrink.files import read_json, write_json, write_text
+from fairshrink.lab.grid import not_default
+from fairshrink.lab.settings import ShrinkSettings
+from fairshrink.lab.store import FoldPaths, StagePaths, read_lines, write_lines
+from fairshrink.lab.work import Work
+from fairshrink.models.checkpoint import read_weights
+from fairshrink.tables import read_safe_csv, safe_csv
+
+TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
+
+
+def do_stage(
+    work: Work,
+    stage: StagePaths,
+    folds: Callable[[], object],
+    record: Callable[[], dict[str, Any]],
+    *,
+    also: Sequence[Path] = (),
+    spent: float = 0.0,
+) -> None:
+    """One stage, unless it is complete: its folds, the predictions of all folds together, their audit, and last its record.
+
+    Args:
+        work: What every stage needs.
+        stage: Where it goes.
+        folds: Does what is missing of the folds.
+        record: What the stage was.
+        also: What has to be there too for it to count as complete.
+        spent: Seconds that other processes have worked for it before.
+    """
+    if stage.complete(also):
+        work.observer.say(f"{stage.root.name}: done before")
+        return
+    began = time.perf_counter()
+    folds()
+    tables = [read_safe_csv(stage.fold(number).predictions) for number in range(stage.folds)]
+    table = pd.concat(tables, ignore_index=True)
+    write_text(stage.predictions, safe_csv(table))
+    write_json(stage.audit, _audit(work, table))
+    write_json(stage.record, record() | {"seconds": round(spent + time.perf_counter() - began, 1)})
+
+
+def _audit(work: Work, table: pd.DataFrame) -> dict[str, Any]:
+    dataset = work.prepared.dataset
+    groups = {name: pd.Categorical(table[name], categories=list(a.groups)) for name, a in dataset.attributes.items()}
+    return audit(
+        pd.Categorical(table["label"], categories=list(dataset.classes)),
+        pd.Categorical(table["prediction"], categories=list(dataset.classes)),
+        pd.DataFrame(groups),
+        clusters=table.get("cluster"),
+        y_prob=table[[f"prob_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64),
+        seed=work.experiment.data.seed,
+    ).to_dict()
+
+
+def train_record(work: Work, stage: StagePaths) -> dict[str, Any]:
+    """What a training was; the epochs of its folds are put together on the way."""
+    folders = [stage.fold(fold) for fold in range(stage.folds)]
+    if all(folder.history.exists() for folder in folders):
+        write_lines(stage.history, [line for folder in folders for line in read_lines(folder.history)])
+    return {
+        "name": "train",
+        "method": "vanilla",
+        "title": "Vanilla",
+        "parent": None,
+        "params": {},
+        "rule": None,
+        "unprivileged": [read_json(folder.result) for folder in folders],
+        **_sparsity(work, folders),
+    }
+
+
+def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training: StagePaths) -> dict[str, Any]:
+    """What a shrink step was; steps and choices of its folds are put together on the way."""
+    folders = [stage.fold(fold) for fold in range(stage.folds)]
+    results = [read_json(folder.result) for folder in folders]
+    write_lines(stage.steps, _step_lines(results))
+    chosen = [_chosen(fold, result) for fold, result in enumerate(results)]
+    table = [row for result in results for row in result["candidates"]]
+    choice = {"rule": step.choose, "over": step.choose_over, "candidates": table, "chosen": chosen}
+    write_json(stage.choice, choice)
+    return {
+        "name": step.name,
+        "method": step.method,
+        "title": title(step.method, step.name),
+        "parent": step.parent,
+        "params": not_default(step.method, step.settings),
+        "samples": step.samples,
+        "batch": step.batch,
+        "preset": step.preset,
+        "rule": step.choose if len(step.candidates()) > 1 else None,
+        "over": step.choose_over,
+        "chosen": [one["said"] for one in chosen],
+        "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
+        **_sparsity(work, folders),
+    }
+
+
+def title(method: str, name: str) -> str:
+    """A step's name for reports: the method's, and what the step's own name adds to it."""
+    if not name.startswith(method):
+        return f"{TITLES[method]} ({name})"
+    return TITLES[method] + name.removeprefix(method).replace("-", " ")
+
+
+def _chosen(fold: int, result: dict[str, Any]) -> dict[str, Any]:
+    best = result["chosen"]
+    params = {} if best is None else result["candidates"][best]["params"]
+    return {"fold": fold, "candidate": best, "params": params, "said": result.get("said", "")}
+
+
+def _step_lines(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"fold": fold, "candidate": number, "params": record["params"], "step": index}
+        | {key: value for key, value in step.items() if key != "soft"}
+        for fold, result in enumerate(results)
+        for number, record in enumerate(result["runs"])
+        for index, step in enumerate(record["steps"])
+    ]
+
+
+def _sparsity(work: Work, folders: Sequence[FoldPaths]) -> dict[str, Any]:
+    """How many of the weights that could be fixed are 0 in the model, on average over folds."""
+    names = list(compressible(work.new_model()))
+    zeros, total = 0, 0
+    for folder in folders:
+        weights = read_weights(folder.model)
+        zeros += sum(int((weights[name] == 0).sum()) for name in names)
+        total += sum(weights[name].numel() for name in names)
+    return {"parameters": total // len(folders), "zero_fraction": zeros / total}

@@ -1,0 +1,94 @@
+import tomllib
+
+import pytest
+
+from fairshrink.errors import ConfigError
+from fairshrink.lab.sweep_file import flat, load_sweep, parse_sweep
+
+BASE = {"data": {"source": "lesions"}}
+
+
+def parsed(**parts):
+    return parse_sweep({"base": BASE} | parts, "here")
+
+
+def test_keys_may_be_quoted_or_nested():
+    nested = tomllib.loads("[grid]\ntrain.lr = [1, 2]\n'data.seed' = [0]\n[grid.model]\nbackbone = ['a']\n")
+    assert parsed(**nested).grid == {"train.lr": (1, 2), "data.seed": (0,), "model.backbone": ("a",)}
+    assert flat({"a": {"b": {"c": 1}}, "d": {}}) == {"a.b.c": 1, "d": {}}
+
+
+def test_draws_are_ranges_and_lists():
+    random = parsed(random={"draws": 2, "train": {"lr": {"low": 1, "high": 2.5}}, "data.seed": [1, 2]}).random
+    assert random is not None
+    assert random.seed == 0
+    assert list(random.keys) == ["train.lr", "data.seed"]
+
+
+def test_what_is_written_is_read_back_the_same():
+    sweep = parsed(
+        name="a",
+        seeds=[0, 2],
+        grid={"train.lr": [0.1]},
+        list=[{"name": "x", "train.epochs": 2}],
+        random={"draws": 3, "seed": 4, "train.momentum": {"low": 0.1, "high": 0.9, "log": True}},
+    )
+    again = parse_sweep(tomllib.loads(sweep.text()), "again")
+    assert again == sweep
+    assert again.digest() == sweep.digest() != parsed().digest()
+
+
+def test_the_base_is_a_file_beside_the_sweep(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "base.toml").write_text("[data]\nsource = 'lesions'\n", encoding="utf-8")
+    (tmp_path / "many.toml").write_text("base = 'sub/base.toml'\nseeds = [0, 1]\n", encoding="utf-8")
+    file = load_sweep(tmp_path / "many.toml")
+    assert (file.name, file.beside, file.sweep.base) == ("many", tmp_path / "sub", BASE)
+    (tmp_path / "inline.toml").write_text("name = 'own'\n[base.data]\nsource = 'lesions'\n", encoding="utf-8")
+    inline = load_sweep(tmp_path / "inline.toml")
+    assert (inline.name, inline.beside, inline.sweep.base) == ("own", tmp_path, BASE)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read the sweep '.*no.toml': No such file"):
+        load_sweep(tmp_path / "no.toml")
+    (tmp_path / "a.toml").write_text("base = 'no.toml'\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"cannot read the base experiment '.*no.toml'"):
+        load_sweep(tmp_path / "a.toml")
+    (tmp_path / "b.toml").write_text("base = \n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"the sweep '.*b.toml' is not TOML"):
+        load_sweep(tmp_path / "b.toml")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"gird": {}}, r"there is no setting 'gird'. Did you mean 'grid'\?"),
+        ({"base": 3}, "base is 3, but a table is expected"),
+        ({"grid": {"train.lr": 0.1}}, "grid: 'train.lr' is 0.1, but a list of one value or more"),
+        ({"grid": {"train.lr": []}}, r"grid: 'train.lr' is \[\], but a list of one value or more"),
+        ({"grid": {"lr": [1]}}, "grid: 'lr' is no setting: give section.key"),
+        ({"seeds": [1, 1]}, "each seed may stand there once"),
+        ({"seeds": [-1]}, "seeds.0 is -1, but 0 or more is expected"),
+        ({"name": "a/b"}, "the name 'a/b' cannot name a folder"),
+        ({"list": [{"name": 3}]}, "the name 3 cannot name a folder"),
+        ({"seeds": [1], "grid": {"train.seed": [1]}}, "'train.seed' is in seeds and in grid"),
+        ({"list": [{"train.lr": 1}], "grid": {"train.lr": [1]}}, "'train.lr' is in grid and in list"),
+        ({"random": {"train.lr": [1]}}, "random.draws is not there, but it is needed"),
+        ({"random": {"draws": 2, "drwas": [1]}}, r"there is no setting 'drwas'. Did you mean 'draws'\?"),
+        ({"random": {"draws": 2, "train.lr": 1}}, "'train.lr' is 1, but a list, or { low = 1e-3, high = 1e-1 }"),
+        ({"random": {"draws": 2, "train.lr": {"low": 2, "high": 1}}}, "low must be below high"),
+        ({"random": {"draws": 2, "train.lr": {"low": 0, "high": 1, "log": True}}}, "needs one above 0"),
+        ({"random": {"draws": 2, "train.lr": {"low": 0, "high": 1, "lg": 1}}}, r"Did you mean 'log'\?"),
+    ],
+)
+def test_what_cannot_be_used_is_named(parts, message):
+    with pytest.raises(ConfigError, match=message):
+        parsed(**parts)
+
+
+def test_without_a_base_it_says_what_one_is():
+    with pytest.raises(
+        ConfigError, match=r'base is not there, but it is needed: base = "EXPERIMENT.toml", or the tables'
+    ):
+        parse_sweep({}, "here")
