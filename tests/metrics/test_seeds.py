@@ -43,6 +43,13 @@ def test_seeds_that_agree_say_nothing_of_their_spread():
     assert mean_over_seeds(np.zeros(3)).p == 1.0
 
 
+def test_differences_that_rounding_makes_have_no_spread():
+    found = mean_over_seeds(np.array([0.3 - 0.2, 0.4 - 0.3, 0.7 - 0.6]))
+    assert found.value == pytest.approx(0.1)
+    assert np.isnan([found.low, found.high, found.p]).all()
+    assert mean_over_seeds(np.array([0.1 + 0.2 - 0.3, 0.0])).p == 1.0
+
+
 def test_t_intervals_hold_the_truth_as_often_as_they_say():
     draws = np.random.default_rng(0).normal(0.04, 0.02, (2000, 4))
     found = [mean_over_seeds(row) for row in draws]

@@ -86,6 +86,25 @@ def test_what_was_measured_stands_beside_the_same_method(isic, tmp_path):
     assert "convention 'strict'" in isic.table.note
 
 
+def test_a_row_stands_beside_the_same_method_of_the_same_network(tmp_path):
+    runs = {}
+    for draw, backbone in enumerate(("resnet18", "vgg11")):
+        plan = seed_plan(0, name="isic2019", classes=ISIC, draw=draw)
+        plan = plan._replace(config=plan.config.replace('"resnet18"', f'"{backbone}"'))
+        runs[backbone] = read_run(write_fake_run(tmp_path / backbone, plan))
+    (section,) = sections(runs)
+    found = shelf(section)
+    at = [cell.text for cell in found.table.heads].index("measured: EOpp1")
+    rows = {(row[0].text, row[1].text): row[at] for (row,) in found.table.bodies}
+    for name in runs:
+        known = runs[name].vanilla.audit.attributes["sex"].gaps["eopp1"].value
+        assert rows["vanilla", name] == literature.Cell(literature.number(known))
+    assert rows["obd(ratio=0.50)", "vgg11"].notes == ()
+    assert {row["network"] for row in literature.rows(found)} == set(runs)
+    assert not any(row.printed_fates for row in found.rows if row.backbone == "vgg11")  # repeated with ResNet-18 only
+    assert any(row.printed_fates for row in found.rows if row.backbone == "resnet18")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

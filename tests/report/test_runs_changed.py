@@ -72,7 +72,12 @@ def test_what_was_not_compared_is_no_member(lone):
 
 def test_a_change_is_told_only_when_all_say_so(seeds):
     one = replace(
-        seeds.differences[0], seeds=Span(-0.3, -0.1, 0.001), images=Span(-0.2, -0.05, 0.01), p=0.01, p_holm=0.04
+        seeds.differences[0],
+        value=-0.2,
+        seeds=Span(-0.3, -0.1, 0.001),
+        images=Span(-0.2, -0.05, 0.01),
+        p=0.01,
+        p_holm=0.04,
     )
     assert one.told
     assert one.reach == (-0.3, -0.05)
@@ -80,6 +85,11 @@ def test_a_change_is_told_only_when_all_say_so(seeds):
     assert not replace(one, images=Span(-0.2, 0.01, 0.01)).told
     assert not replace(one, seeds=Span(-0.3, 0.1, 0.2)).told
     assert replace(one, seeds=Span(None, None, None)).told
+    assert not replace(one, images=Span(0.05, 0.2, 0.01)).told  # the images say the opposite
+    assert not replace(one, value=0.1).told
+    assert replace(one, p=0.05).by_itself
+    assert not replace(one, p=0.06).by_itself
+    assert replace(one, values=(None, -0.2, None)).defined == 1
 
 
 def test_an_undefined_gap_is_undefined(seeds):

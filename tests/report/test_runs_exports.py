@@ -23,6 +23,15 @@ def test_models_have_every_number_with_its_interval(seeds):
     assert pd.isna(frame.iloc[0]["fate_eopp1"])
 
 
+def test_every_row_has_the_cells_of_its_header(seeds, tmp_path):
+    tables = {"models": runs_exports.model_rows(seeds.sections[0]), "published": []}
+    runs_exports.write_tables(tmp_path, tables)
+    lines = (tmp_path / "models.md").read_text().splitlines()
+    assert len(lines) > 3
+    assert len({line.count(" | ") for line in lines}) == 1
+    assert read_safe_csv(tmp_path / "published.csv").empty
+
+
 def test_every_seed_can_be_found_again(seeds):
     rows = runs_exports.seed_rows(seeds.sections[0])
     assert len(rows) == 9
@@ -68,4 +77,4 @@ def test_csv_keeps_every_digit_and_markdown_is_rounded_and_escaped(tmp_path):
     assert (table["model"][0], float(table["value"][0])) == ("=cmd|x", pytest.approx(1 / 3, abs=0))
     assert written[0].read_text(encoding="utf-8").splitlines()[1].startswith("'=cmd")
     assert "| =cmd\\|x | 0.3333 | 2 | yes | – |" in written[1].read_text(encoding="utf-8").replace("\\=", "=")
-    assert (written[2].read_text(), written[3].read_text()) == ("", "Nothing to show.\n")
+    assert (written[2].read_text(), written[3].read_text()) == ("section\n", "Nothing to show.\n")

@@ -2,7 +2,7 @@ import pytest
 
 from fairshrink.metrics.hypervolume import hypervolume
 from fairshrink.metrics.tradeoff import pareto_front
-from fairshrink.report.runs_front import front
+from fairshrink.report.runs_front import _beaten_by, front
 from fairshrink.report.runs_measured import gap, macro_f1
 
 
@@ -17,6 +17,12 @@ def test_the_front_is_over_the_means(seeds):
         beaten = [m.number for m, (s, w) in zip(section.methods, points, strict=True) if s >= score and w <= width]
         assert place.beaten_by == tuple(number for number in beaten if number != place.method.number)
         assert bool(place.beaten_by) is not place.front
+
+
+def test_a_model_that_is_as_good_in_one_and_better_in_the_other_beats(seeds):
+    points = [(0.5, 0.10), (0.5, 0.05), (0.4, 0.05)]
+    assert [_beaten_by(points, i, seeds.sections[0]) for i in range(3)] == [(2,), (), (2,)]
+    assert _beaten_by([points[0]] * 3, 0, seeds.sections[0]) == ()
 
 
 def test_an_undefined_score_is_beaten_by_nobody_and_on_no_front(seeds):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from fairshrink.report.reading import read_run
@@ -115,3 +117,40 @@ def test_other_images_under_the_same_name_are_other_data_unless_they_are_drawn(t
 
 def _fields(record):
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _audited(run, **changes):
+    vanilla = run.vanilla._replace(audit=replace(run.vanilla.audit, **changes))
+    return run._replace(vanilla=vanilla, stages=[vanilla, *run.stages[1:]])
+
+
+def _split_as(run, name, digest=None):
+    data = {**run.settings["data"], "split_file": name}
+    return run._replace(settings={**run.settings, "data": data}, data=replace(run.data, split_digest=digest))
+
+
+def test_audits_of_other_groups_or_by_another_convention_are_not_mixed(tmp_path):
+    runs = runs_of(tmp_path, {"a": seed_plan(0), "b": seed_plan(1)})
+    sex = runs["b"].vanilla.audit.attributes["sex"]
+    groups = {"woman": sex.groups["female"], "man": sex.groups["male"]}
+    other = _audited(runs["b"], attributes={"sex": replace(sex, groups=groups)})
+    assert len(sections(runs)) == 1
+    assert len(sections(runs | {"b": other})) == 2
+    assert len(sections(runs | {"b": _audited(runs["b"], convention="published")})) == 2
+
+
+def test_a_split_file_is_what_is_in_it(tmp_path):
+    runs = runs_of(tmp_path, {"a": seed_plan(0), "b": seed_plan(1)})
+
+    def places(first, second):
+        return len(sections({"a": _split_as(runs["a"], *first), "b": _split_as(runs["b"], *second)}))
+
+    assert len(sections(runs | {"b": _split_as(runs["b"], "split.csv")})) == 2
+    drawn = {name: run._replace(data=replace(run.data, split_digest=name * 64)) for name, run in runs.items()}
+    assert len(sections(drawn)) == 1  # by a rule, data.seed gives each run a split of its own
+    assert places(("split.csv",), ("other.csv",)) == 2
+    assert places(("split.csv",), ("split.csv",)) == 1
+    assert places(("split.csv", "ab" * 32), ("split.csv", "cd" * 32)) == 2
+    assert places(("split.csv", "ab" * 32), ("moved/split.csv", "ab" * 32)) == 1
+    found = sections({"a": _split_as(runs["a"], "s.csv", "ab" * 32), "b": _split_as(runs["b"], "s.csv", "cd" * 32)})
+    assert [section.title.rpartition(", ")[2] for section in found] == ["split abababab)", "split cdcdcdcd)"]

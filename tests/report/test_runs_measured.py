@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -54,3 +56,19 @@ def test_undefined_values_are_left_out_of_the_mean():
     assert found.value == pytest.approx(0.2)
     assert found.values == (0.1, None, 0.3)
     assert estimate([None]).value is None
+
+
+def test_the_floor_is_the_mean_of_the_seeds_floors(seeds):
+    method = seeds.sections[0].methods[1]
+    floors = iter((0.02, 0.03, 0.10))
+    method = method._replace(replicates=tuple(_with_floor(r, next(floors)) for r in method.replicates))
+    assert gap(method, "sex", "eopp1").floor == pytest.approx(0.05)
+
+
+def _with_floor(replicate, floor):
+    audit = replicate.stage.audit
+    of = audit.attributes["sex"]
+    gaps = of.gaps | {"eopp1": replace(of.gaps["eopp1"], null_high=floor)}
+    return replicate._replace(
+        stage=replicate.stage._replace(audit=replace(audit, attributes={"sex": replace(of, gaps=gaps)}))
+    )

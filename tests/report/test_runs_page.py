@@ -71,12 +71,10 @@ def test_runs_go_into_a_folder_of_their_own(sweep_folder, tmp_path, monkeypatch)
     assert write_comparison(runs, tmp_path / "there").page == tmp_path / "there" / "comparison.html"
 
 
-def test_the_terminal_has_one_row_per_model(seeds, lone):
-    rows = summary_rows(seeds)
+def test_the_terminal_has_one_row_per_model(seeds):
+    rows = summary_rows(seeds.sections[0], seeds.differences)
     assert [row["model"] for row in rows] == ["Vanilla", "OBD", "FairPrune"]
     assert [row["change"] == "baseline" for row in rows] == [True, False, False]
-    both = seeds._replace(sections=[*seeds.sections, *lone.sections])
-    assert summary_rows(both)[0]["model"] == "ham10000, shrunk for sex: Vanilla"
 
 
 def test_hostile_names_are_shown_and_do_nothing(tmp_path):

@@ -28,6 +28,7 @@ def test_seeds_threads_and_paths_do_not_make_another_setting(tmp_path):
 def test_anything_else_does(tmp_path):
     base = run_with(tmp_path, "base")
     assert not set(keys(run_with(tmp_path, "lr", "epochs = 12", "epochs = 12\nlr = 0.1"))) & set(keys(base))
+    assert not set(keys(run_with(tmp_path, "unknown", "folds = 1", 'folds = 1\nunknown = "drop"'))) & set(keys(base))
     other = keys(run_with(tmp_path, "beta", "[0.2, 0.33, 0.5, 0.7]", "[0.2]"))
     assert [a == b for a, b in zip(other, keys(base), strict=True)] == [True, True, False]
 

@@ -60,6 +60,13 @@ def test_clusters_and_intersections_are_drawn_too(folder):
     assert 0 < low < high < 1
 
 
+def test_images_of_one_lesion_are_drawn_together(folder):
+    rows = predictions(60).drop(columns="cluster")
+    table = pd.concat([rows.assign(cluster=range(60))] * 10)
+    together, apart = (np.ptp(interval(folder, one)) for one in (table, table.drop(columns="cluster")))
+    assert together > 2 * apart
+
+
 def test_what_is_not_there_has_no_interval(folder):
     run = read_run(folder)
     assert f1_interval(run, run.stages[2], "sex") == (None, None)

@@ -21,7 +21,8 @@ def report(
     """A page that compares the models of several runs, with its tables as CSV and Markdown."""
     written = write_comparison(paths, out)
     found, console = written.comparison, Console()
-    console.print(table("On test images", summary_rows(found)))
+    for section in found.sections:
+        console.print(table(f"{section.title}, on test images", summary_rows(section, found.differences)))
     console.print(plain(headline(found.sections, found.differences)), soft_wrap=True)
     for run in found.found.failed:
         console.print(plain(f"not compared: {run.name} ({run.state}): {run.error}"), soft_wrap=True)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
+_SAME = 1e-12  # differences that are equal but for rounding have no spread
 
 
 class Mean(NamedTuple):
@@ -14,7 +15,8 @@ class Mean(NamedTuple):
 
     Attributes:
         value: NaN without values.
-        low: NaN where there are fewer than two values, or where they do not differ: neither says anything of the spread.
+        low: NaN where there are fewer than two values, or where they differ by rounding at most: neither says
+            anything of the spread.
         high: As low.
         p: As low; 1 where every value is 0.
         n: Values that it rests on.
@@ -43,8 +45,8 @@ def mean_over_seeds(values: Float[np.ndarray, " K"]) -> Mean:
     if n == 0:
         return Mean(np.nan, np.nan, np.nan, np.nan, 0)
     mean = float(known.mean())
-    if n == 1 or np.ptp(known) == 0:
-        same = n > 1 and mean == 0
+    if n == 1 or np.ptp(known) < _SAME:
+        same = n > 1 and abs(mean) < _SAME
         return Mean(mean, np.nan, np.nan, 1.0 if same else np.nan, n)
     error = float(known.std(ddof=1)) / np.sqrt(n)
     reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error

@@ -111,7 +111,9 @@ def _not_stated(run: Run) -> list[str]:
 def _again(run: Run) -> list[str]:
     seeds = ", ".join(f"{key} {seed}" for key, seed in facts.seeds(run).items())
     texts = {
-        "Command": "fairshrink run config.toml, with the config.toml of this folder",
+        "Command": (
+            "fairshrink run config.toml, with the config.toml of this folder, started where its images are found (docs/data.md)"
+        ),
         "Its SHA-256": hashlib.sha256(run.config.encode()).hexdigest(),
         "Seeds": seeds,
     }

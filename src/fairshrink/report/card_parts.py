@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
-from fairshrink.report import citations, facts, words
+from fairshrink.report import citations, facts, splitting, words
 from fairshrink.report.markdown import bullets, heading, named, of_cells, open_items, paragraph, table
 from fairshrink.report.records import Run
 from fairshrink.report.words import count, listed, moment, percent, plural
@@ -121,13 +121,13 @@ def metrics(run: Run) -> list[str]:
 def data(run: Run) -> list[str]:
     """Evaluation and training data: what they are, who is in them, what was left out."""
     tables = [facts.splits(run), *(facts.class_counts(run, name) for name in run.data.attributes)]
-    by, tested = run.data.split_by, sum(split.get("test", 0) for split in run.data.splits)
+    tested = sum(split.get("test", 0) for split in run.data.splits)
     pooled = f", all {run.data.folds} folds together" if run.data.folds > 1 else ""
     texts = {
         "Data set": f"{run.data.name}, {plural(run.data.count, 'image')}{_covered(run)}",
         "Licence of the data": licence(run),
         "Tested on": f"{plural(tested, 'image')}{pooled}",
-        "Kept on one side": f"images that share a {by}" if by and by != "image" else "each image by itself",
+        "Kept on one side": _kept(run),
         "Left out": _excluded(run),
         "Digest of the data": run.data.digest,
     }
@@ -138,6 +138,13 @@ def data(run: Run) -> list[str]:
         paragraph("Other images of the same data set. Who is in all of it, and how it was split:"),
         *(block for one in tables for block in of_cells(one)),
     ]
+
+
+def _kept(run: Run) -> str:
+    """What is never on both sides of a split."""
+    by = run.data.split_by
+    own = f"images that share a {by}" if by and by != "image" else "each image by itself"
+    return splitting.as_file_says(run) or own
 
 
 def _covered(run: Run) -> str:

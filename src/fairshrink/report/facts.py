@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairshrink.report import grids, words
+from fairshrink.report import grids, splitting, words
 from fairshrink.report.cells import Cell, Table, head, heads
 from fairshrink.report.cells import words as word
 from fairshrink.report.grids import candidate_names, metric_of
@@ -46,11 +46,15 @@ def splits(run: Run) -> Table:
         [[word(f"fold {number_}"), *(Cell(count(split.get(part, 0))) for part in parts)]]
         for number_, split in enumerate(run.data.splits)
     ]
+    return Table("Splits", [head(""), *heads(*(PARTS.get(part, part) for part in parts))], bodies, _how_split(run))
+
+
+def _how_split(run: Run) -> str:
+    if told := splitting.as_file_says(run):
+        return f"{told[0].upper()}{told[1:]}."
     by = run.data.split_by
-    note = "Stratified by class and group." + (
-        f" Images that share a {by} stay together." if by and by != "image" else ""
-    )
-    return Table("Splits", [head(""), *heads(*(PARTS.get(part, part) for part in parts))], bodies, note)
+    together = f" Images that share a {by} stay together." if by and by != "image" else ""
+    return f"Stratified by class and group.{together}"
 
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}

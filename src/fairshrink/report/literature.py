@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fairshrink.errors import DataError
 from fairshrink.metrics.tradeoff import fate
 from fairshrink.report.cells import Cell, Table, head, heads, words
-from fairshrink.report.runs_grouped import Section
+from fairshrink.report.runs_grouped import Method, Section
 from fairshrink.report.runs_measured import GAPS, gap, macro_f1
 from fairshrink.report.words import gap_name, listed, number, signed
 
@@ -32,12 +32,13 @@ class Printed(NamedTuple):
     fates: dict[str, float | None]
     printed_fates: dict[str, str]
     doubts: tuple[str, ...]
+    backbone: str
 
     @property
     def name(self) -> str:
         """The method without its settings.
 
-        >>> Printed("p", "1", "obd(ratio=0.35)", {}, {}, {}, ()).name
+        >>> Printed("p", "1", "obd(ratio=0.35)", {}, {}, {}, (), "vgg11").name
         'obd'
         """
         return self.method.partition("(")[0]
@@ -132,7 +133,7 @@ def _one(
 ) -> Printed:
     values = {name: row[name] for name in ("precision", "recall", "f1", *GAPS)}
     fates = {name: _fate(row, baseline, name) if row["method"] != "vanilla" else None for name in GAPS}
-    found = Printed(row["paper"], row["table"], row["method"], values, fates, printed, ())
+    found = Printed(row["paper"], row["table"], row["method"], values, fates, printed, (), row["backbone"])
     doubts = [*_wrong_average(row, table), *_wrong_fates(found, baseline)]
     return found._replace(doubts=tuple(doubts))
 
@@ -217,7 +218,7 @@ def _beside(rows: Sequence[Printed], section: Section, attribute: str) -> Table:
     """Published and measured, method by method."""
     bodies = []
     for row in rows:
-        cells = [words(row.method, _short(row.paper, row.table), strong=True)]
+        cells = [words(row.method, _short(row.paper, row.table), strong=True), words(row.backbone)]
         cells += [Cell(row.values[name]) for name in ("f1", *GAPS)]
         cells += [_fate_cell(row, name) for name in GAPS]
         bodies.append([[*cells, *_measured(row, section, attribute)]])
@@ -225,6 +226,7 @@ def _beside(rows: Sequence[Printed], section: Section, attribute: str) -> Table:
         "Published (their convention) beside measured (ours)",
         [
             head("method"),
+            head("network"),
             *heads("macro F1", *map(gap_name, GAPS), *(f"FATE {gap_name(name)}" for name in GAPS)),
             *heads("measured: macro F1", *(f"measured: {gap_name(name)}" for name in GAPS)),
         ],
@@ -245,7 +247,7 @@ def _fate_cell(row: Printed, name: str) -> Cell:
 
 def _measured(row: Printed, section: Section, attribute: str) -> list[Cell]:
     """What these runs have of the same method; several settings of it stand below each other."""
-    mine = [method for method in section.methods if _same(row, [str(step["method"]) for step in method.setting.steps])]
+    mine = [method for method in section.methods if _same(row, method)]
     if not mine:
         return [Cell("–") for _ in ("f1", *GAPS)]
     columns = [[macro_f1(method, attribute).value for method in mine]]
@@ -255,14 +257,22 @@ def _measured(row: Printed, section: Section, attribute: str) -> list[Cell]:
     return [Cell(first, tuple(rest)) for first, *rest in texts]
 
 
-def _same(row: Printed, steps: Sequence[str]) -> bool:
-    return row.name == ("_".join(reversed(steps)) or "vanilla")
+def _same(row: Printed, method: Method) -> bool:
+    steps = [str(step["method"]) for step in method.setting.steps]
+    name = "_".join(reversed(steps)) or "vanilla"
+    return (row.name, row.backbone) == (name, str(method.setting.base.get("model.backbone")))
 
 
 def rows(found: Shelf) -> list[dict[str, Any]]:
     """Rows for a file: what is printed, and FATE computed again."""
     return [
-        {"paper": row.paper, "table": row.table, "method": row.method, "convention": "published"}
+        {
+            "paper": row.paper,
+            "table": row.table,
+            "method": row.method,
+            "network": row.backbone,
+            "convention": "published",
+        }
         | {name: float(value) for name, value in row.values.items()}
         | {f"fate_{name}": row.fates[name] for name in GAPS}
         | {f"printed_fate_{name}": float(row.printed_fates[name]) if row.printed_fates else None for name in GAPS}

@@ -36,7 +36,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class DataRecord:
-    """data.json; coverage is that of a published data set."""
+    """data.json; coverage is that of a published data set.
+
+    Earlier versions wrote neither how many clusters lie in several parts nor the digest of the splits.
+    """
 
     name: str
     count: int
@@ -51,6 +54,8 @@ class DataRecord:
     excluded: list[Excluded]
     shrunk_for: str
     coverage: Coverage | None = None
+    clusters_across: int | None = None
+    split_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

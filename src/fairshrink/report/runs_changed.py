@@ -65,12 +65,23 @@ class Difference:
 
     @property
     def alone(self) -> bool:
-        """Whether every interval excludes 0, as if there were no other comparison."""
-        return bool(self.spans) and all(not low <= 0 <= high for low, high in self.spans)
+        """Whether every interval lies on the value's side of 0, as if there were no other comparison."""
+        side = np.sign(self.value or 0)
+        return bool(self.spans) and all(side * low > 0 and side * high > 0 for low, high in self.spans)
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether it would be told from no change if it were the only comparison."""
+        return self.alone and self.p is not None and self.p <= LEVEL
+
+    @property
+    def defined(self) -> int:
+        """In how many seeds there is a value: what the interval over the seeds rests on."""
+        return sum(value is not None for value in self.values)
 
     @property
     def told(self) -> bool:
-        """Whether it can be told from no change: every interval excludes 0, and p is small enough after Holm."""
+        """Whether it can be told from no change: every interval lies on its side of 0, and p is small enough after Holm."""
         return self.alone and self.p_holm is not None and self.p_holm <= LEVEL
 
     @property

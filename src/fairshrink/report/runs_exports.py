@@ -24,6 +24,8 @@ from fairshrink.report.words import MISSING, number
 from fairshrink.tables import safe_csv
 
 Row = dict[str, Any]
+UNKNOWN = Estimate(None, None, None, "none", ())  # the vanilla model has no FATE against itself
+NOTHING = pd.DataFrame(columns=["section"])  # a header, which whatever reads the file expects
 _ENVIRONMENT = (
     "fairshrink",
     "torch",
@@ -46,8 +48,8 @@ def write_tables(folder: Path, tables: Mapping[str, Sequence[Row]]) -> list[Path
     """
     written = []
     for name, rows in tables.items():
-        frame = pd.DataFrame(list(rows))
-        written.append(write_text(folder / f"{name}.csv", safe_csv(frame) if rows else ""))
+        frame = pd.DataFrame(list(rows)) if rows else NOTHING
+        written.append(write_text(folder / f"{name}.csv", safe_csv(frame)))
         written.append(write_text(folder / f"{name}.md", _markdown(rows)))
     return written
 
@@ -79,7 +81,7 @@ def _model_row(section: Section, method: Method, attribute: str) -> Row:
         found = gap(method, attribute, name)
         row |= _estimate(name, found) | {f"{name}_floor": found.floor, f"{name}_seeds_above": found.above}
     for name in GAPS:
-        row |= _estimate(f"fate_{name}", fate(method, attribute, name)) if not method.vanilla else {}
+        row |= _estimate(f"fate_{name}", UNKNOWN if method.vanilla else fate(method, attribute, name))
     row |= {"zero_fraction": zeros(method).value, "weights": method.first.stage.record.parameters}
     return row | {"convention": method.first.stage.audit.convention}
 

@@ -73,7 +73,7 @@ def forests(section: Section, attribute: str, found: Sequence[Difference], prefi
         panels,
         "Each mark is a change against the vanilla model of the same seed (mean over the seeds). Thin line: paired 95\u00a0% "
         "interval over the test images; thick: over the seeds, where there are several. A filled arrowhead can be told from none "
-        f"(every interval excludes 0, p at most {LEVEL} after Holm over all {count(family(found))} comparisons of this page); a "
+        f"(intervals on its side of 0, p at most {LEVEL} after Holm over all {count(family(found))} comparisons of this page); a "
         "hollow ring cannot. The scales differ.",
     )
 

@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fairshrink.report.records import Run, Stage
+from fairshrink.report import splitting
+from fairshrink.report.records import DataRecord, Run, Stage
 from fairshrink.report.runs_settings import Seeds, Setting, lineage, seeds_of, setting_of, telling_apart
 from fairshrink.report.words import listed, number, plural
 
@@ -89,7 +90,9 @@ def _place(run: Run) -> str:
     digest = data.digest if given.get("metadata") else None
     groups = {name: attribute.groups for name, attribute in data.attributes.items()}
     audited = {name: list(found.groups) for name, found in run.vanilla.audit.attributes.items()}
-    kind = [data.name, data.classes, data.shrunk_for, data.size, data.folds, data.split_by, given.get("split_file")]
+    # A file is what is in it; earlier versions did not write that, and only its name is left to go by.
+    split = (data.split_digest or given["split_file"]) if given.get("split_file") else None
+    kind = [data.name, data.classes, data.shrunk_for, data.size, data.folds, data.split_by, split]
     return json.dumps([kind, digest, groups, audited, run.vanilla.audit.convention])
 
 
@@ -98,15 +101,24 @@ def _title(run: Run) -> str:
 
 
 def _section(runs: dict[str, Run], *, alone: bool) -> Section:
-    data = next(iter(runs.values())).data
-    split = f"{plural(data.folds, 'fold')}, split by {data.split_by or 'image'}"
+    first = next(iter(runs.values()))
+    data, name = first.data, splitting.split_file(first)
+    how = f"as the split file {name} says" if name else f"by {data.split_by or 'image'}"
+    split = f"{plural(data.folds, 'fold')}, split {how}"
     facts = (
         f"{plural(data.count, 'image')}, {plural(len(data.classes), 'class', 'classes')}, {data.size} pixels, {split}"
     )
-    first = next(iter(runs.values()))
-    title = _title(first) if alone else f"{_title(first)} ({facts}, data {data.digest[:8]})"
+    title = (
+        _title(first)
+        if alone
+        else f"{_title(first)} ({facts}, data {data.digest[:8]}{_split_digest(data) if name else ''})"
+    )
     found, notes = _methods(runs)
     return Section(title, facts, tuple(found), runs, tuple(notes))
+
+
+def _split_digest(data: DataRecord) -> str:
+    return f", split {data.split_digest[:8]}" if data.split_digest else ""
 
 
 def _methods(runs: Mapping[str, Run]) -> tuple[list[Method], list[str]]:

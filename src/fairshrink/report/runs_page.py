@@ -110,21 +110,16 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     return Comparison(found, groups, differences(groups), fronts, [literature.shelf(section) for section in groups])
 
 
-def summary_rows(found: Comparison) -> list[dict[str, str]]:
-    """One row per method for the terminal: column -> cell, for the attribute that was shrunk for."""
-    return [
-        _summary_row(found, section, method, len(found.sections) > 1)
-        for section in found.sections
-        for method in section.methods
-    ]
+def summary_rows(section: Section, differences: Sequence[Difference]) -> list[dict[str, str]]:
+    """One row per method of a section for the terminal: column -> cell, for the attribute that was shrunk for."""
+    return [_summary_row(section.attributes[0], method, differences) for method in section.methods]
 
 
-def _summary_row(found: Comparison, section: Section, method: Method, several: bool) -> dict[str, str]:
-    attribute = section.attributes[0]
+def _summary_row(attribute: str, method: Method, differences: Sequence[Difference]) -> dict[str, str]:
     of = gap(method, attribute, "eopp1")
-    change = pick(found.differences, method, attribute, "eopp1")
+    change = pick(differences, method, attribute, "eopp1")
     return {
-        "model": f"{section.title}: {method.label}" if several else method.label,
+        "model": method.label,
         "seeds": str(len(method.replicates)),
         "macro F1": words.number(macro_f1(method, attribute).value),
         "EOpp1": words.number(of.value),

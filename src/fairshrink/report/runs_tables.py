@@ -112,7 +112,7 @@ def differences(section: Section, attribute: str, found: Sequence[Difference]) -
         [*_NAME_HEADS, *heads(*map(name_of, QUANTITIES))],
         bodies,
         "Each change with its paired 95\u00a0% intervals, over the seeds (t) and the test images (bootstrap), and p adjusted "
-        f"(Holm) for all {count(family(found))} comparisons of this page. Bold: told from no change (every interval excludes 0, "
+        f"(Holm) for all {count(family(found))} comparisons of this page. Bold: told from no change (intervals on its side of 0, "
         f"p at most {LEVEL}). Below 0 a gap is narrower, macro F1 lower.",
     )
 

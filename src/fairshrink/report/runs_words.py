@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fairshrink.report import splitting
 from fairshrink.report.runs_changed import F1, Difference, family, pick
 from fairshrink.report.runs_front import Front
 from fairshrink.report.runs_grouped import Method, Section
@@ -44,7 +45,12 @@ def headline(sections: Sequence[Section], found: Sequence[Difference]) -> str:
     if not shrunk:
         return "There is no shrunk model in these runs, so nothing is compared with the vanilla model."
     over = f"of {plural(shrunk, 'shrunk model')}, after Holm over {plural(family(found), 'comparison')}"
-    if not told:
+    if not any(one.p is not None for one in found if one.quantity == "eopp1"):
+        text = (
+            "Whether a gap in EOpp1 is another than that of the vanilla model could not be judged in any of "
+            f"{plural(shrunk, 'shrunk model')}: that takes a paired comparison (comparison.json), or two seeds that differ."
+        )
+    elif not told:
         text = f"No gap in EOpp1 is distinguishable from that of the vanilla model: none {over}."
     else:
         texts = [f"{one.method.label} {_moves(one)} EOpp1 in {one.attribute}" for one in told]
@@ -79,7 +85,9 @@ def _lead(attribute: str, mine: Sequence[Difference]) -> str:
     rest = [one for one in mine if not one.told and one.p is not None]
     unjudged = sum(one.p is None for one in mine)
     parts = [f"{listed(narrower)} {'narrow' if len(narrower) > 1 else 'narrows'} EOpp1"] if narrower else []
-    parts += [f"{listed(wider)} {'widen' if len(wider) > 1 else 'widens'} it"] if wider else []
+    parts += (
+        [f"{listed(wider)} {'widen' if len(wider) > 1 else 'widens'} {'it' if narrower else 'EOpp1'}"] if wider else []
+    )
     if rest:
         are = "is" if len(rest) == 1 else "are"
         who = (
@@ -117,22 +125,30 @@ def sentence(one: Difference) -> str:
     if one.told:
         return f"{name} is {word}: {numbers}."
     alone = (
-        f" Alone it would count as {word}; among all comparisons of this page it does not hold." if one.alone else ""
+        f" Alone it would count as {word}; among all comparisons of this page it does not hold."
+        if one.by_itself
+        else ""
     )
     return f"{name} is {SAME}: {numbers}.{_could_be(one)}{alone}"
 
 
 def _unjudged(one: Difference) -> str:
+    if one.defined == 1 < len(one.values):
+        return (
+            f"it is defined in 1 of {len(one.values)} seeds and there is no paired comparison (comparison.json), so it cannot "
+            "be judged"
+        )
     if len(one.values) > 1:
         return "the seeds do not differ at all and there is no paired comparison on the images, so it cannot be judged"
     return "there is one seed and no paired comparison (comparison.json), so it cannot be judged"
 
 
 def _spans(one: Difference) -> str:
-    n = len(one.values)
-    parts = [f"over {n} seeds {ends(one.seeds.ends, sign=True)}"] if one.seeds.ends else []
+    n = one.defined
+    of = f"{n} of {len(one.values)}" if n < len(one.values) else f"{n}"
+    parts = [f"over {of} seeds {ends(one.seeds.ends, sign=True)}"] if one.seeds.ends else []
     parts += [f"over the images {ends(one.images.ends, sign=True)}"] if one.images.ends else []
-    return "; ".join([*parts, *(["one seed"] if n == 1 else [])])
+    return "; ".join([*parts, *(["one seed"] if len(one.values) == 1 else [])])
 
 
 def _could_be(one: Difference) -> str:
@@ -183,11 +199,25 @@ def about(sections: Sequence[Section], found: Sequence[Difference]) -> list[str]
         f"This page compares {plural(family(found), 'number')} with the vanilla model (EOpp1, EOpp0, EOdd and macro F1 of every "
         "shrunk model and attribute). Their p-values are adjusted together (Holm), so that any false alarm among all of them "
         "is as rare as one alone would be: 1 in 20.",
-        "A change is told from none only when every interval that there is excludes 0 and the adjusted p is at most 0.05. "
-        "Not distinguishable does not mean the same: the ends of the intervals say how much could have been missed.",
+        "A change is told from none only when every interval that there is lies on its side of 0 and the adjusted p is at most "
+        "0.05. Not distinguishable does not mean the same: the ends of the intervals say how much could have been missed.",
         "Intervals over the images (bootstrap by lesion or patient where the data name them) say how much other test images "
         "would change a number. They do not contain the variance of training: cross-fitted or not, each model was trained once.",
     ]
+    texts += _about_seeds(sections, seeds)
+    texts += [text for text in dict.fromkeys(map(_of_split, sections)) if text]
+    texts += [
+        "The Pareto front is made of points, and the luckiest points are on it: where bars overlap, another seed or other "
+        "images may give another front. FATE has no interval over the images.",
+        "Models were chosen on validation images, never on the images that the model is tested on; whoever takes a model "
+        "because it looks best here has used the test images to choose.",
+    ]
+    return texts
+
+
+def _about_seeds(sections: Sequence[Section], seeds: Sequence[int]) -> list[str]:
+    """What intervals over the seeds contain; seeds says how many each method has."""
+    texts: list[str] = []
     if max(seeds) > 1:
         texts += [
             "Intervals over the seeds (Student's t) say how much another training run would change a mean. All seeds share "
@@ -197,6 +227,12 @@ def about(sections: Sequence[Section], found: Sequence[Difference]) -> list[str]
             "A gap is too large by what noise adds to it, in every seed: averaging over seeds does not take that away. Compare "
             "a mean gap with the floor beside it.",
         ]
+    if any(map(_splits_overlap, sections)):
+        texts.append(
+            "Here data.seed differs between seeds, so each seed splits the same images in another way. The splits overlap, and "
+            "the t interval treats them as independent: the variance that it takes for a mean over n seeds is too small, by "
+            "a factor of about 1 + n × test / training images (Nadeau and Bengio 2003). Read these intervals as too narrow."
+        )
     if min(seeds) == 1:
         texts.append(
             "A model with one seed has no interval over the seeds: another seed may well change what is shown here."
@@ -205,10 +241,17 @@ def about(sections: Sequence[Section], found: Sequence[Difference]) -> list[str]
         texts.append(
             f"Fewer than {FEW_SEEDS} seeds make a t interval wide: it then tells only large changes from none."
         )
-    texts += [
-        "The Pareto front is made of points, and the luckiest points are on it: where bars overlap, another seed or other "
-        "images may give another front. FATE has no interval over the images.",
-        "Models were chosen on validation images, never on those that this page shows; whoever takes a model because it looks "
-        "best here has used the test images to choose.",
-    ]
     return texts
+
+
+def _splits_overlap(section: Section) -> bool:
+    """Whether a method's seeds split the same images in different ways; cross-fitted ones each test all of them."""
+    some = next(iter(section.runs.values()))
+    drawn = some.settings.get("data", {}).get("source") == "lesions"  # other images with every seed
+    seeds = [{replicate.seeds.data for replicate in method.replicates} for method in section.methods]
+    return some.data.folds == 1 and not drawn and not splitting.split_file(some) and any(len(of) > 1 for of in seeds)
+
+
+def _of_split(section: Section) -> str:
+    text = splitting.limit(next(iter(section.runs.values())))
+    return f"{section.title}: {text}" if text else ""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from fairshrink.report import paired
+from fairshrink.report import paired, splitting
 from fairshrink.report.audited import AttributeAudit, Gap
 from fairshrink.report.class_figures import striking_classes
 from fairshrink.report.compared import Change
@@ -195,6 +195,8 @@ def done(run: Run) -> str:
 def _folds(run: Run) -> str:
     by = run.data.split_by
     unit = f" Images that share a {by} are never on both sides." if by and by != "image" else ""
+    if told := splitting.as_file_says(run):
+        unit = f" The data were split {told}."
     if run.data.folds == 1:
         share = run.data.splits[0].get("test", 0) if run.data.splits else 0
         return f"Everything below is measured once, on {plural(share, 'test image')} that it had not seen.{unit}"
@@ -276,4 +278,6 @@ def limits(run: Run) -> list[str]:
         texts.insert(0, "One split of the data is one draw: another 20 % of the images would give other numbers.")
     if any(attribute.unknown for attribute in run.data.attributes.values()):
         texts.append("Images whose group is unknown are in the scores over all rows, and in no gap.")
+    if torn := splitting.limit(run):
+        texts.insert(0, torn)
     return texts
