@@ -100,6 +100,21 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(command, monkeypat
     assert not (tmp_path / "here").exists()
 
 
+def test_a_dry_run_counts_what_would_be_taken_over_and_says_what_is_there_twice(command, monkeypatch, tmp_path):
+    monkeypatch.setattr(sweep_plan, "measure", lambda experiment, manifest, sizes: Pace(0.1, 1.0, 0.5, 2.0, 0.1))
+    command({"grid": {"shrink.0.ratio": [0.2]}}, "--out", "here")
+    more = {"grid": {"shrink.0.ratio": [0.2, 0.3, 0.3]}}
+    status, out, _ = command(more, "--out", "new", "--from", "here", "--dry-run")
+    assert status == 0
+    assert "shrink.0.ratio = 0.3 is there more than once: one run" in out
+    assert "from here: would be taken over, if its data are the same: train-" in out
+    assert "into new: 2 runs of 4 stages, 3 of them different, 1 not done yet" in out
+    assert not (tmp_path / "new").exists()
+    status, _, err = command(more, "--out", "here", "--dry-run")
+    assert status == 2
+    assert "holds another sweep: 1 run(s) only here, such as ratio-0.3" in err
+
+
 @pytest.mark.parametrize(
     ("sweep", "arguments", "message"),
     [
@@ -109,13 +124,15 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(command, monkeypat
             (),
             "run unprivileged-nobody: unprivileged is 'nobody'",
         ),
+        ({}, ("--from", "nothere"), "--from is 'nothere', but that is no run folder and no sweep folder"),
         ({}, ("--address", "here:1"), "--address is 'here:1', but it belongs to --engine ray"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_starts(command, sweep, arguments, message, tmp_path):
-    status, _, err = command(sweep, "--out", "here", *arguments)
-    assert status == 2
-    assert message in err
+    for dry in ((), ("--dry-run",)):
+        status, _, err = command(sweep, "--out", "here", *arguments, *dry)
+        assert status == 2
+        assert message in err
     assert not (tmp_path / "here").exists()
     assert all(engine.begun == [] for engine in command.engines)
 

@@ -184,3 +184,11 @@ def test_a_name_that_is_written_exactly_is_nobody_elses(tmp_path):
         read_split_file(path, ids)
     exact = csv_of(tmp_path / "exact.csv", "image,split", "a,train", "a_downsampled,val", "c,test")
     assert read_split_file(exact, ids).tolist() == [[TRAIN, VAL, NOWHERE, TEST]]
+
+
+@pytest.mark.parametrize(
+    ("named", "ids"),
+    [(["x_1", "x_1_downsampled"], ["x_1", "x_1.jpg"]), (["1.jpg", "1"], ["1.jpg", "1.png"])],
+)
+def test_a_name_that_another_image_has_already_is_not_given_to_a_second_one(named, ids):
+    assert names_in(named, ids) == {ids[0]: ids[0]}

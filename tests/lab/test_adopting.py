@@ -4,8 +4,10 @@ import pytest
 
 from fairshrink.errors import ConfigError, StoreError
 from fairshrink.files import read_json, write_json
+from fairshrink.lab.run import run
 from fairshrink.lab.sweep import Options, sweep
 from sweeping import Here, Lines, outputs, sweep_file
+from tiny import tiny
 
 
 def from_(*sources) -> Options:
@@ -49,23 +51,55 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def test_stages_of_other_data_are_refused(done, tmp_path):
+@pytest.mark.parametrize(("name", "what"), [("digest", "data"), ("split_digest", "splits")])
+def test_stages_of_other_data_or_splits_are_refused(done, tmp_path, name, what):
     shutil.copytree(done.root, tmp_path / "from")
     card = read_json(tmp_path / "from" / "data.json")
-    write_json(tmp_path / "from" / "data.json", card | {"digest": "0" * 64})
+    write_json(tmp_path / "from" / "data.json", card | {name: "0" * 64})
     with pytest.raises(
-        StoreError, match="was made from other data than this sweep's: their digest is 000000000000, and "
+        StoreError, match=f"was made from other {what} than this sweep's: their digest is 000000000000, and "
     ):
         sweep(sweep_file(), tmp_path / "to", Here(), options=from_(tmp_path / "from"))
 
 
-def test_what_was_made_elsewhere_is_noted(done, tmp_path):
+def test_a_card_from_before_splits_were_written_down_is_taken(done, tmp_path):
     shutil.copytree(done.root, tmp_path / "from")
-    before = read_json(tmp_path / "from" / "environment.json")
-    write_json(tmp_path / "from" / "environment.json", before | {"torch": "1.0"})
+    card = read_json(tmp_path / "from" / "data.json")
+    write_json(tmp_path / "from" / "data.json", {key: card[key] for key in card if key != "split_digest"})
+    engine = Here()
+    sweep(sweep_file(), tmp_path / "to", engine, options=from_(tmp_path / "from"))
+    assert [unit.split("-")[0] for unit in engine.begun] == ["data", "run"]
+
+
+def test_what_was_made_elsewhere_is_noted_and_stays_written_down(done, tmp_path):
+    shutil.copytree(done.root, tmp_path / "from")
+    other = {"torch": "1.0", "torchvision": "1.1", "device": "a board", "processes": 7, "precision": "bf16"}
+    write_json(tmp_path / "from" / "environment.json", read_json(tmp_path / "from" / "environment.json") | other)
     lines = Lines()
     sweep(sweep_file(), tmp_path / "to", Here(), observer=lines, options=from_(tmp_path / "from"))
-    assert any("was made with torch 1.0 (here " in line for line in lines.said)
+    for name, value in other.items():
+        assert any(f"{name} {value} (here " in line for line in lines.said)
+    found = read_json(tmp_path / "to" / "runs" / "run" / "environment.json")
+    assert {name: found[name] for name in other} == other
+    stages = list((tmp_path / "to" / "stages").glob("*/environment.json"))
+    assert len(stages) == 3
+    again = Lines()
+    sweep(sweep_file(), tmp_path / "again", Here(), observer=again, options=from_(tmp_path / "to"))
+    assert read_json(tmp_path / "again" / "runs" / "run" / "environment.json")["device"] == "a board"
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "weights"])
+def test_a_file_with_other_content_under_the_same_name_is_refused(done, tmp_path, name):
+    file = tmp_path / "mine.safetensors"
+    shutil.copy(done.root / "stages" / "00-train" / "model.safetensors", file)
+    base = {"model": {name: str(file)}, "train": {"epochs": 1}, "shrink": []}
+    source = run(tiny(**base), tmp_path / "from").root
+    engine = Here()
+    sweep(sweep_file(base), tmp_path / "same", engine, options=from_(source))
+    assert [unit.split("-")[0] for unit in engine.begun] == ["data", "run"]
+    shutil.copy(done.root / "stages" / "01-obd" / "model.safetensors", file)
+    with pytest.raises(StoreError, match=f"was made from another file than model.{name} of this sweep, under the same"):
+        sweep(sweep_file(base), tmp_path / "to", Here(), options=from_(source))
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

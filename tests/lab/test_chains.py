@@ -1,3 +1,7 @@
+import shutil
+
+import pytest
+
 from fairshrink.lab.chains import chains
 from fairshrink.lab.config import load_experiment
 from fairshrink.lab.store import RunPaths
@@ -55,3 +59,11 @@ def test_a_finished_run_has_all_its_stages(done):
     for number, chain in enumerate(chains(tiny())):
         assert chain.done(done, number)
         assert not chain.done(RunPaths(done.root / "elsewhere"), number)
+
+
+@pytest.mark.parametrize("name", ["00-train/saliency.json", "01-obd/comparison.json", "02-fairprune/choice.json"])
+def test_a_stage_without_one_of_its_files_is_not_done(done, tmp_path, name):
+    shutil.copytree(done.root, tmp_path / "run")
+    (tmp_path / "run" / "stages" / name).unlink()
+    found = [chain.done(RunPaths(tmp_path / "run"), number) for number, chain in enumerate(chains(tiny()))]
+    assert found == [number != int(name[:2]) for number in range(3)]

@@ -202,8 +202,11 @@ def test_a_rule_in_words(name, words):
     [
         (
             "fat:eopp1",
-            "no rule 'fat:eopp1' to choose by. Known: gap:METRIC:LOSS, fate:METRIC, pareto:METRIC, worst-group:SCORE",
+            r"no rule 'fat:eopp1' to choose by. Did you mean 'fate:eopp1'\?",
         ),
+        ("parto:eopp1", r"no rule 'parto:eopp1' to choose by. Did you mean 'pareto:eopp1'\?"),
+        ("Worst_group", r"Did you mean 'worst-group:SCORE'\?"),
+        ("rank:eopp1", "Known: gap:METRIC:LOSS, fate:METRIC, pareto:METRIC, worst-group:SCORE"),
         ("fate:", "needs a gap"),
         ("fate", "needs a gap"),
         ("fate:eop1", r"Did you mean 'eopp1'\?"),

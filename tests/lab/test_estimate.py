@@ -11,7 +11,6 @@ from fairshrink.lab.estimate import (
     passes,
     scored_images,
     scorings,
-    split_sizes,
     stage_seconds,
     weigh,
 )
@@ -95,11 +94,6 @@ def test_no_more_is_scored_than_there_is():
 def test_folds_cost_their_number():
     one, five = (stage_seconds(tiny(data={"folds": folds}), 2, SIZES, PACE) for folds in (1, 5))
     assert five == 5 * one
-
-
-@pytest.mark.parametrize(("folds", "sizes"), [(1, (60, 20, 20)), (5, (60, 20, 20)), (4, (50, 25, 25))])
-def test_sizes_of_a_fold(folds, sizes):
-    assert split_sizes(100, folds) == sizes
 
 
 def test_disk_is_models_and_decoded_images():

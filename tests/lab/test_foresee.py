@@ -6,13 +6,14 @@ import pytest
 from PIL import Image
 
 from fairshrink.data.groups import parse_group
-from fairshrink.data.splits import TRAIN
+from fairshrink.data.splits import TEST, TRAIN, VAL
 from fairshrink.errors import ConfigError, ModelError
 from fairshrink.lab.data import open_source, prepare
-from fairshrink.lab.foresee import check_steps, training_codes
+from fairshrink.lab.foresee import check_steps, foreseen_parts
 from fairshrink.lab.observer import Quiet
 from fairshrink.lab.plan import plan
 from fairshrink.lab.run import run
+from sweeping import Lines
 from tiny import tiny
 
 GROUPS = ("tone I-III", "tone IV-VI")
@@ -81,4 +82,23 @@ def test_the_groups_of_the_training_part_are_those_that_the_run_has(tmp_path, mo
     prepared = prepare(data, tmp_path, tmp_path / "cache", Quiet())
     there = prepared.dataset.attribute().codes[prepared.splits[0] == TRAIN]
     assert len(there) > 20
-    assert training_codes(data, manifest, first, tmp_path).tolist() == there.tolist()
+    parts = foreseen_parts(data, manifest, first, tmp_path)
+    assert parts.training.tolist() == there.tolist()
+    counts = [len(prepared.rows(0, part)) for part in (TRAIN, VAL, TEST)]
+    assert list(parts.sizes(2, 2)) == [*counts, 2, 2]
+
+
+def test_a_dry_run_counts_what_a_split_file_and_the_exclusion_leave(tmp_path):
+    given = table(tmp_path, unknown="exclude", split_file="s.csv")
+    rows = pd.read_csv(tmp_path / "t.csv")
+    rows.loc[:69, ["image", "split"]].to_csv(tmp_path / "s.csv", index=False)
+    known = rows[rows["sex"].notna()]
+    listed = known[known.index < 70]
+    train, val, test = ((listed["split"] == part).sum() for part in ("train", "val", "test"))
+    lines = Lines()
+    plan(tiny(data=given | {"missing": "exclude"}, shrink=[]), tmp_path / "other", tmp_path, lines)
+    assert (
+        f"parts: {train} train, {val} validate, {test} test; {80 - len(known)} are in no part, as their sex is unknown; "
+        f"{len(known) - len(listed)} are in no part, as the split file does not name them"
+    ) in lines.said
+    assert any(f"2 epochs of {train} images" in line for line in lines.said)

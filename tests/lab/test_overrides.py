@@ -37,6 +37,8 @@ def test_a_whole_item_of_a_list():
         ("train.lr.x.y=3", "'train.lr' is a value, not a table, so it has no 'x'"),
         ("shrink.1.ratio=3", "there are 1 items, numbered from 0; '1' is none of them"),
         ("shrink.x=3", "'x' is none of them"),
+        ("shrink.².ratio=3", "'²' is none of them"),
+        ("shrink.٠.ratio=3", "'٠' is none of them"),
     ],
 )
 def test_a_place_that_is_not_there(override, message):

@@ -33,6 +33,26 @@ def test_what_the_run_does_not_do_is_not_measured():
     assert found.predict > 0
 
 
+def test_with_many_classes_a_few_columns_are_scored_and_the_rest_is_reckoned(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pace, "ggn_diagonal", lambda *given, columns, **named: asked.append(columns))
+    monkeypatch.setattr(pace, "_seconds", lambda work, count: work(count) or 8.0)
+    few = pace.measure(tiny(), lesions(60), SIZES).score
+    many = pace.measure(tiny(), lesions(60), SIZES._replace(classes=114)).score
+    assert asked == [None, 3]
+    assert (few, many) == (2, 2 * 113 / 4)
+
+
+def test_on_a_slow_machine_no_more_is_measured_after_a_while(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pace, "LONG", -1.0)
+    monkeypatch.setattr(pace, "_seconds", lambda work, count: asked.append(count) or 12.0)
+    found = pace.measure(tiny(), lesions(60), SIZES)
+    assert asked == [4]
+    assert (found.train, found.predict, found.score) == (3, 1, 8)  # a forward third; C - 1 = 4 backward passes
+    assert 0 < found.pick < 1
+
+
 def test_images_that_cannot_be_decoded_have_no_pace():
     assert pace._decoding(replace(lesions(60), images=Unreadable()), 32) is None
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -33,6 +35,8 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
     observer = Listens()
     plan(tiny(), tmp_path / "run", tmp_path, observer)
     text = "\n".join(observer.lines)
+    assert observer.lines.index("measuring this machine ...") > 0
+    assert "parts: 90 train, 30 validate, 30 test" in observer.lines
     assert "150 images of 5 classes at 32 px, 0 rows left out" in text
     assert "00-train: small_cnn, 2 epochs of 90 images: 180 forward and backward" in text
     assert (
@@ -77,6 +81,15 @@ def test_a_step_that_asks_for_more_images_than_there_are_is_said_at_once(tmp_pat
         f"{stage}: scores are to use 50 images of each group" for stage in ("01-obd", "02-fairprune")
     ]
     assert short[1].endswith(", but the training part has 26 of 'tone IV-VI': all of these are used")
+
+
+def test_the_parts_of_the_first_of_several_folds_are_said(tmp_path):
+    observer = Listens()
+    plan(tiny(data={"folds": 3}, shrink=[]), tmp_path / "run", tmp_path, observer)
+    (said,) = (line for line in observer.lines if line.startswith("first fold: "))
+    counts = [int(count) for count in re.findall(r"\d+", said)]
+    assert sum(counts) == 150
+    assert max(counts) - min(counts) <= 5
 
 
 def test_stages_that_are_done_cost_nothing(tmp_path):

@@ -147,6 +147,7 @@ def test_a_node_with_other_files_is_named(tmp_path):
     failure = do(job(tmp_path), (str(tmp_path), str(tmp_path / "probe"), "other"), {})
     assert failure is not None
     assert "all nodes need the same files" in failure.message
+    assert failure.died  # The next start tries again.
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import pytest
 
 from fairshrink.errors import ConfigError, StoreError
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.run import run
+from fairshrink.lab.data import prepare
+from fairshrink.lab.observer import Quiet
+from fairshrink.lab.run import Part, run
 from tiny import tiny
 
 
@@ -132,3 +134,49 @@ def test_a_folder_with_something_else_is_not_touched(tmp_path):
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(ConfigError, match="is not empty and no run folder"):
         run(tiny(), tmp_path)
+
+
+def test_another_split_file_of_the_same_name_stops_the_run(tmp_path):
+    experiment = tiny(data={"count": 50, "split_file": str(tmp_path / "split.csv")})
+    ids = prepare(tiny(data={"count": 50}).data, tmp_path, tmp_path / "store", Quiet()).dataset.ids
+    parts = ["train", "train", "train", "val", "test"] * 10
+    for turn in (0, 1):
+        rows = [f"{name},{part}" for name, part in zip(ids, parts[turn:] + parts[:turn], strict=True)]
+        (tmp_path / "split.csv").write_text("\n".join(["image,split", *rows]) + "\n")
+        if turn == 0:
+            run(experiment, tmp_path / "run", part=Part(None))
+    with pytest.raises(StoreError, match="the splits changed since this run began: their digest is .*, and was "):
+        run(experiment, tmp_path / "run", part=Part(None))
+    card = read_json(tmp_path / "run" / "data.json")
+    write_json(tmp_path / "run" / "data.json", {key: card[key] for key in card if key != "split_digest"})
+    run(experiment, tmp_path / "run", part=Part(None))  # a folder from before it was written down
+
+
+def test_other_weights_of_the_same_name_stop_a_run_that_is_not_complete(done, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(done.root / "stages" / "00-train" / "model.safetensors", weights)
+    experiment = tiny(model={"weights": str(weights)}, train={"epochs": 1}, shrink=[])
+    stage = run(experiment, tmp_path / "run").root / "stages" / "00-train"
+    (stage / "stage.json").unlink()
+    shutil.copy(done.root / "stages" / "01-obd" / "model.safetensors", weights)
+    with pytest.raises(StoreError, match="the weights file '.*' is not the one that this run began with"):
+        run(experiment, tmp_path / "run")
+    result = read_json(stage / "result.json")
+    write_json(stage / "result.json", {key: result[key] for key in result if key != "weights"})
+    run(experiment, tmp_path / "run")  # a folder from before they were written down
+
+
+def test_where_all_was_computed_stays_whoever_looks_again(done, tmp_path):
+    shutil.copytree(done.root, tmp_path / "run")
+    place = tmp_path / "run" / "environment.json"
+    before = read_json(place) | {"torch": "1.0", "device": "elsewhere", "precision": "bf16"}
+    write_json(place, before)
+    run(tiny(), tmp_path / "run")
+    after = read_json(place)
+    assert {key: after[key] for key in before if key not in ("finished", "seconds")} == {
+        key: before[key] for key in before if key not in ("finished", "seconds")
+    }
+    (tmp_path / "run" / "stages" / "01-obd" / "model.safetensors").unlink()
+    run(tiny(), tmp_path / "run")
+    assert (read_json(place)["torch"], read_json(place)["precision"]) != ("1.0", "bf16")
+    assert read_json(place)["device"] != "elsewhere"

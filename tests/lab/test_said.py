@@ -44,7 +44,7 @@ def sentence(name: str, *ends: Step, start: Step = START, over: tuple[int, ...] 
         ),
         (
             "pareto:eopp1",
-            "ratio 0.1 chosen of 2 settings (1 are on the Pareto front; the start is not): of the Pareto front of macro F1 and "
+            "ratio 0.1 chosen of 2 settings (1 is on the Pareto front; the start is not): of the Pareto front of macro F1 and "
             "eopp1, the point that covers the largest area, on the validation part of folds 0, 2: its eopp1 there is 0.100, "
             "narrower than the start's 0.200",
         ),
@@ -57,6 +57,12 @@ def sentence(name: str, *ends: Step, start: Step = START, over: tuple[int, ...] 
 )
 def test_a_choice_names_rule_data_and_start(name, words):
     assert sentence(name, step(9, 4), step(9, 7), over=(0, 2)) == words
+
+
+def test_one_and_none_are_said_as_one_says_them():
+    assert "of 2 settings (1 is within the bound)" in sentence("gap:eopp1:0.01", step(9, 6), step(1, 1))
+    alone = sentence("pareto:eopp1", step(9, 4), step(8, 3))
+    assert "of the Pareto front on the validation part of fold 0 (only the start is on the Pareto front)" in alone
 
 
 def test_a_choice_may_be_worse_than_the_start():

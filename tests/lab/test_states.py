@@ -1,10 +1,13 @@
+import pytest
+
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.jobs import Failure
+from fairshrink.lab.observer import Quiet
 from fairshrink.lab.states import known_failures, needed, run_states, run_unit, unforeseen, write_states
 from fairshrink.lab.sweep_store import SweepPaths
 from fairshrink.lab.units import units
 from fairshrink.lab.variants import variants
-from sweeping import sweep_file
+from sweeping import Lines, sweep_file
 
 
 def planned(tmp_path, **parts):
@@ -56,9 +59,19 @@ def test_failures_stand_until_they_are_to_be_tried_again(tmp_path):
     paths = SweepPaths(tmp_path)
     write_json(paths.failure("a"), {"message": "m", "trace": "t", "died": False})
     write_json(paths.failure("b"), {"message": "killed", "trace": "", "died": True})
-    assert known_failures(["a", "b", "c"], paths, retry=False) == {"a": Failure("m", "t")}
+    assert known_failures(["a", "b", "c"], paths, Quiet(), retry=False) == {"a": Failure("m", "t")}
     assert not paths.failure("b").exists()  # What may have come from outside is tried again.
-    assert known_failures(["a"], paths, retry=True) == {}
+    assert known_failures(["a"], paths, Quiet(), retry=True) == {}
+    assert not paths.failure("a").exists()
+
+
+@pytest.mark.parametrize("text", ['{"message": "m', "[1]", '{"words": 3}'])
+def test_a_damaged_record_of_a_failure_is_tried_again_and_said(tmp_path, text):
+    paths, lines = SweepPaths(tmp_path), Lines()
+    paths.failure("a").parent.mkdir(parents=True)
+    paths.failure("a").write_text(text)
+    assert known_failures(["a"], paths, lines, retry=False) == {}
+    assert lines.said == [f"'{paths.failure('a')}', why a unit failed, is damaged: the unit is tried again"]
     assert not paths.failure("a").exists()
 
 

@@ -215,4 +215,4 @@ def test_equal_runs_are_one(tmp_path):
     file = sweep_file(SHORT, list=[{"train.lr": 0.02, "name": "a"}, {"name": "b"}])
     runs, said = variants(file.sweep, "here")
     assert [run.name for run in runs] == ["a"]
-    assert said == ["b is the same experiment as a: one run"]
+    assert said == ["b is the same experiment as a (train.lr = 0.02): one run"]

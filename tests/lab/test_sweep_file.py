@@ -69,7 +69,8 @@ def test_files_that_cannot_be_read(tmp_path):
         ({"grid": {"train.lr": []}}, r"grid: 'train.lr' is \[\], but a list of one value or more"),
         ({"grid": {"lr": [1]}}, "grid: 'lr' is no setting: give section.key"),
         ({"seeds": [1, 1]}, "each seed may stand there once"),
-        ({"seeds": [-1]}, "seeds.0 is -1, but 0 or more is expected"),
+        ({"seeds": [-1]}, "seeds.0: it is -1, but a seed from 0 to 4,294,967,295 is expected"),
+        ({"seeds": [2**70]}, "seeds.0: it is 1180591620717411303424, but a seed from 0 to"),
         ({"name": "a/b"}, "the name 'a/b' cannot name a folder"),
         ({"list": [{"name": 3}]}, "the name 3 cannot name a folder"),
         ({"seeds": [1], "grid": {"train.seed": [1]}}, "'train.seed' is in seeds and in grid"),
@@ -77,14 +78,43 @@ def test_files_that_cannot_be_read(tmp_path):
         ({"random": {"train.lr": [1]}}, "random.draws is not there, but it is needed"),
         ({"random": {"draws": 2, "drwas": [1]}}, r"there is no setting 'drwas'. Did you mean 'draws'\?"),
         ({"random": {"draws": 2, "train.lr": 1}}, "'train.lr' is 1, but a list, or { low = 1e-3, high = 1e-1 }"),
-        ({"random": {"draws": 2, "train.lr": {"low": 2, "high": 1}}}, "low must be below high"),
-        ({"random": {"draws": 2, "train.lr": {"low": 0, "high": 1, "log": True}}}, "needs one above 0"),
-        ({"random": {"draws": 2, "train.lr": {"low": 0, "high": 1, "lg": 1}}}, r"Did you mean 'log'\?"),
+        ({"random": {"draws": 3}}, "  random has no values; leave it out"),
+        ({"seeds": []}, "  seeds has no values; leave it out"),
+        ({"list": []}, "  list has no values; leave it out"),
+        ({"grid": {}}, "  grid has no values; leave it out"),
+        (
+            {"grid": {"shrink": [3]}},
+            r"grid: 'shrink' has 3, but lists of steps is expected, such as shrink = \[\[\], \[",
+        ),
+        ({"list": [{"shrink": [3]}]}, r"list: 'shrink' has \[3\], but a list of steps is expected"),
+        ({"grid": {"shrink": [[]], "shrink.0.ratio": [1]}}, "'shrink' and 'shrink.0.ratio' are both there"),
     ],
 )
 def test_what_cannot_be_used_is_named(parts, message):
     with pytest.raises(ConfigError, match=message):
         parsed(**parts)
+
+
+@pytest.mark.parametrize(
+    ("among", "message"),
+    [
+        ({"low": 0, "high": 1, "lgo": True}, "random.train.lr: there is no setting 'lgo'. Did you mean 'log'?"),
+        ({"hgih": 3, "low": 1}, "random.train.lr: there is no setting 'hgih'. Did you mean 'high'?"),
+        ({"hgih": 3, "lwo": 1}, "random.train.lr: there is no setting 'hgih'. Did you mean 'high'?"),
+        ({"low": 2, "high": 1}, "random.train.lr: low is 2 and high 1, but low must be below high."),
+        ({"low": 0, "high": 1, "log": True}, "random.train.lr: low is 0, but a logarithmic range needs one above 0."),
+        ({"low": 1}, "random.train.lr.high is not there, but it is needed: a number"),
+        ({"low": 1, "high": float("inf")}, "random.train.lr.high: it is inf, but a finite number is expected."),
+        ({"low": "x", "high": 1}, "random.train.lr.low: it is 'x', but a finite number is expected."),
+        ({"low": True, "high": 2}, "random.train.lr.low: it is True, but a finite number is expected."),
+        ({"low": 1, "high": 2, "log": 3}, "random.train.lr.log is 3, but true or false is expected."),
+        ([], "random: 'train.lr' is [], but a list, or { low = 1e-3, high = 1e-1 }, is expected."),
+    ],
+)
+def test_a_range_that_cannot_be_used_is_told_in_one_line_of_its_own_names(among, message):
+    with pytest.raises(ConfigError) as refused:
+        parsed(random={"draws": 2, "train.lr": among})
+    assert str(refused.value).splitlines()[1:] == [f"  {message}"]
 
 
 def test_without_a_base_it_says_what_one_is():

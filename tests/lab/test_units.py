@@ -2,11 +2,12 @@ import shutil
 
 import pytest
 
+from fairshrink.files import read_json, write_json
 from fairshrink.lab.chains import chains
 from fairshrink.lab.gathering import gather, tidy
 from fairshrink.lab.run import Part
 from fairshrink.lab.sweep_store import SweepPaths
-from fairshrink.lab.units import fold_is_done, fold_name, is_done, units
+from fairshrink.lab.units import data_name, fold_is_done, fold_name, is_done, units
 from fairshrink.lab.variants import variants
 from sweeping import sweep_file
 
@@ -109,3 +110,39 @@ def test_a_fold_starts_from_its_own_folds_models(tmp_path):
     assert there == ["stages/00-train/fold-1", "stages/01-obd/fold-1"]
     assert unit.folder.config.read_text(encoding="utf-8") == more.experiment.text()
     assert unit.folder.data.exists()
+
+
+def test_a_run_says_where_its_training_was_computed(done, tmp_path):
+    paths, found = SweepPaths(tmp_path), planned(tmp_path)
+    unit = found["run-run"]
+    for number, chain in enumerate(chains(unit.experiment)):
+        shutil.copytree(chain.stage(done, number).root, chain.stage(paths.stage(chain)).root)
+        place = {"device": chain.name, "torch": "2", "started": f"to {chain.name}", "finished": "now", "seconds": 9.0}
+        write_json(paths.stage(chain).environment, place)
+    paths.data(data_name(unit.experiment.data)).root.mkdir(parents=True)
+    shutil.copy(done.data, paths.data(data_name(unit.experiment.data)).data)
+    gather(unit, paths)
+    stages = [read_json(record)["seconds"] for record in sorted(done.root.glob("stages/*/stage.json"))]
+    assert read_json(unit.folder.environment) == {
+        "device": "train",
+        "torch": "2",
+        "started": "to fairprune",
+        "seconds": pytest.approx(sum(stages)),
+    }
+
+
+def test_a_stage_of_several_folds_says_where_the_first_was_computed(tmp_path):
+    paths, found = SweepPaths(tmp_path), planned(tmp_path, {"data": {"folds": 3}})
+    train = chains(found["run-run"].experiment)[0]
+    data = paths.data(data_name(train.experiment.data))
+    write_json(data.data, {})
+    for fold in range(3):
+        place = {"device": f"board {fold}", "torch": "2", "started": "then", "finished": "now", "seconds": 2.5}
+        write_json(paths.fold(fold_name(train, fold)).environment, place)
+    gather(found[train.key], paths)
+    assert read_json(paths.stage(train).environment) == {
+        "device": "board 0",
+        "torch": "2",
+        "started": "then",
+        "seconds": 7.5,
+    }

@@ -40,6 +40,23 @@ def test_names_are_short_telling_and_name_folders():
     assert all(name.startswith("groups-tone+age-60-") for name in same)
 
 
+def test_what_is_there_twice_is_said_by_its_settings_and_lengthens_no_name():
+    runs, said = variants(sweep_file(seeds=[0], grid={"train.lr": [0.01, 0.02, 0.02]}).sweep, "here")
+    assert [run.name for run in runs] == ["lr-0.01_seed-0", "lr-0.02_seed-0"]
+    assert said == ["train.lr = 0.02, train.seed = 0 is there more than once: one run"]
+    runs, said = variants(sweep_file(list=[{"train.lr": 0.02}, {}]).sweep, "here")  # 0.02 is what the base says
+    assert [run.name for run in runs] == ["lr-0.02"]
+    assert said == ["the base is the same experiment as train.lr = 0.02: one run"]
+
+
+def test_all_steps_of_a_run_may_vary():
+    obd, fair = {"method": "obd", "ratio": 0.2}, {"method": "fairprune", "ratio": 0.2, "name": "fair"}
+    runs, _ = variants(sweep_file(grid={"shrink": [[], [obd], [obd, fair]]}).sweep, "here")
+    assert [run.name for run in runs] == ["shrink-none", "shrink-obd", "shrink-obd+fair"]
+    assert [[step.name for step in run.experiment.shrink] for run in runs] == [[], ["obd"], ["obd", "fair"]]
+    assert names(list=[{"name": "vanilla", "shrink": []}, {"shrink": [obd]}]) == ["vanilla", "shrink-obd"]
+
+
 def test_a_key_that_is_no_setting_names_the_run():
     with pytest.raises(
         ConfigError, match=r"'here, run lrr-1' cannot be used.*\n.*no setting 'train.lrr'. Did you mean 'lr'"

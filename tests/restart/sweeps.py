@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -33,12 +33,29 @@ class Killed:
     """What became of a sweep that was killed several times.
 
     Attributes:
-        kills: Units that were done when each kill came.
+        kills: Units that had begun when each kill came.
         faults: Everything that should not be.
     """
 
     kills: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A sweep left alone: the files of its runs, how many units it has, and how long it took."""
+
+    files: dict[str, bytes]
+    units: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A kill: some seconds after so many units of the sweep have begun, so that it comes in the middle on any machine."""
+
+    begun: int
+    after: float
 
 
 def sweep_in(folder: Path) -> SweepFile:
@@ -50,8 +67,8 @@ def sweep_in(folder: Path) -> SweepFile:
     return SweepFile(parse_sweep({"base": base, "grid": {"shrink.0.ratio": [0.2, 0.3]}}, "restart"), folder, "restart")
 
 
-def one_session(file: SweepFile, root: Path, jobs: int, stop_after: float | None) -> int:
-    """Fork, sweep, and kill its whole process group after some seconds; the exit status."""
+def one_session(file: SweepFile, root: Path, jobs: int, stop: Stop | None) -> int:
+    """Fork, sweep, and kill its whole process group where it is to stop; the exit status."""
     child = os.fork()
     if child == 0:
         status = 4
@@ -63,25 +80,37 @@ def one_session(file: SweepFile, root: Path, jobs: int, stop_after: float | None
             status = 0 if all(state.state == "done" for state in states) else 5
         finally:
             os._exit(status)
-    if stop_after is not None:
-        time.sleep(stop_after)
+    if stop is not None:
+        while _is_alive(child) and _begun(root) < stop.begun:
+            time.sleep(0.01)
+        time.sleep(stop.after)
         with suppress(ProcessLookupError):  # It has not made its group yet.
             os.killpg(child, signal.SIGKILL)  # not yet waited for, so that its number is still its own
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def killed(file: SweepFile, root: Path, options: argparse.Namespace, alone: dict[str, bytes], seconds: float) -> Killed:
+def _is_alive(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def _begun(root: Path) -> int:
+    return len(list(root.glob("log/*")))
+
+
+def killed(file: SweepFile, root: Path, jobs: int, options: argparse.Namespace, alone: Alone) -> Killed:
     """Kill it again and again, let it end, and compare its runs with those of a sweep that was left alone."""
     found, draw = Killed(), random.Random(options.seed)
     for _ in range(options.kills):
-        status = one_session(file, root, options.jobs, draw.uniform(0.05, 0.4) * seconds)
+        there = _begun(root)
+        begun = there + draw.randint(1, max(1, (alone.units - there) // 2))
+        status = one_session(file, root, jobs, Stop(begun, draw.uniform(0, 2) * alone.seconds / alone.units))
         if status not in (0, -signal.SIGKILL):
             found.faults.append(f"ended with {status} instead of being killed")
         if status == -signal.SIGKILL:
-            found.kills.append(len(list(root.glob("log/*"))))
-    if (status := one_session(file, root, options.jobs, None)) != 0:
+            found.kills.append(_begun(root))
+    if (status := one_session(file, root, jobs, None)) != 0:
         found.faults.append(f"ended with {status}")
-    found.faults += differences(alone, outputs(root / "runs"))
+    found.faults += differences(alone.files, outputs(root / "runs"))
     if any(run["state"] != "done" for run in read_json(root / "sweep.json")["runs"]):
         found.faults.append("sweep.json does not say that all is done")
     left = [path for path in root.rglob("*") if path.name.startswith(TEMPORARY) or path.name == "candidates"]
@@ -100,7 +129,8 @@ def main() -> int:
     """Print one line of JSON; exit status 1 if it found a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.restart.sweeps", description=__doc__)
     parser.add_argument("--kills", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=0, help="processes; 0: the units run in the sweep's own process")
+    jobs = "processes; 0: the units run in the sweep's own process; several: a sweep of each kind, against the first kind's"
+    parser.add_argument("--jobs", type=int, nargs="+", default=[0], help=jobs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", help="where the sweeps go; the system's folder for temporary files by default")
     options = parser.parse_args()
@@ -108,12 +138,16 @@ def main() -> int:
         folder = Path(place)
         file = sweep_in(folder)
         began = time.monotonic()
-        if one_session(file, folder / "alone", options.jobs, None) != 0:
+        if one_session(file, folder / "alone", options.jobs[0], None) != 0:
             raise RuntimeError(f"the sweep that was left alone failed: {(folder / 'alone' / 'sweep.json').read_text()}")
         seconds = time.monotonic() - began
-        found = killed(file, folder / "killed", options, outputs(folder / "alone" / "runs"), seconds)
-    print(json.dumps(asdict(found) | {"seconds": round(seconds, 1)}), flush=True)
-    return 1 if found.faults else 0
+        alone = Alone(outputs(folder / "alone" / "runs"), _begun(folder / "alone"), seconds)
+        found = [killed(file, folder / f"killed-{jobs}", jobs, options, alone) for jobs in options.jobs]
+    faults = [fault for one in found for fault in one.faults]
+    print(
+        json.dumps({"kills": [one.kills for one in found], "faults": faults, "seconds": round(seconds, 1)}), flush=True
+    )
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

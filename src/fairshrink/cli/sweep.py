@@ -46,13 +46,17 @@ def sweep(
 ) -> None:
     """Many runs of one experiment: what they share is done once; started again, it does what is missing."""
     _check_alone()
+    _check_address(engine, address)
     file = load_sweep(sweep)
-    runs, _ = variants(file.sweep, str(sweep))
+    runs, said = variants(file.sweep, str(sweep))
     folder = out or Path("sweeps") / f"{file.name}-{file.sweep.digest()}"
     console = Console()
     check_runs(runs, file.beside)
     if dry_run:
-        plan_sweep(runs, folder, file.beside, local(jobs, _threads(runs)).slots, Screen(console))
+        screen = Screen(console)
+        for line in said:
+            screen.say(line)
+        plan_sweep(runs, folder, file.beside, screen, slots=local(jobs, _threads(runs)).slots, sources=source or ())
         return
     chosen = Options(tuple(source or ()), retry_failed, write_all, LEAVES)
     words = f"What was finished is kept in {folder}, epochs of trainings included; the same command goes on from there."
@@ -71,10 +75,13 @@ def _check_alone() -> None:
         )
 
 
+def _check_address(engine: str, address: str | None) -> None:
+    if address is not None and engine != "ray":
+        raise ConfigError(f"--address is '{address}', but it belongs to --engine ray: give both, or leave it out.")
+
+
 def _engine(which: tuple[str, str | None], jobs: int | None, runs: Sequence[Variant], folder: Path) -> Engine:
     name, address = which
-    if address is not None and name != "ray":
-        raise ConfigError(f"--address is '{address}', but it belongs to --engine ray: give both, or leave it out.")
     threads = _threads(runs)
     if name == "local":
         return local(jobs, threads)

@@ -230,8 +230,8 @@ def names_in(part: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
         ids: The rows' images.
     """
     there, own = set(part), set(ids)
-    spare, bare = _by_plain_name(there - own), _by_plain_name(own - there)
-    other = {found[0]: spare[name][0] for name, found in bare.items() if len(found) == len(spare.get(name, ())) == 1}
+    named, bare = _by_plain_name(there), _by_plain_name(own)
+    other = {found[0]: named[name][0] for name, found in bare.items() if len(found) == len(named.get(name, ())) == 1}
     return {name: name for name in there & own} | other
 
 

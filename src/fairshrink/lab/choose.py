@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from math import isfinite, nan
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def rule(name: str) -> Rule:
     """
     kind, *rest = name.split(":")
     if kind not in KINDS:
-        raise ConfigError(f"there is no rule '{name}' to choose by.{suggest(name, FORMS)}")
+        raise ConfigError(f"there is no rule '{name}' to choose by.{_suggest_rule(kind, rest)}")
     metric, loss = (*rest, "", "")[:2]
     known, what = (tuple(SCORES), "score") if kind == "worst-group" else (CRITERIA, "gap")
     if metric not in known:
@@ -116,6 +117,14 @@ def rule(name: str) -> Rule:
     if len(rest) > 1:
         raise ConfigError(f"the rule '{name}' has more than a {what}: it knows no bound. Give '{kind}:{metric}'.")
     return Rule(kind, metric)
+
+
+def _suggest_rule(kind: str, rest: Sequence[str]) -> str:
+    """The rule that may have been meant, going by its kind; all forms where none is near."""
+    near = get_close_matches(kind.strip().casefold().replace("_", "-"), KINDS, n=1)
+    if not near:
+        return f" Known: {', '.join(FORMS)}."
+    return f" Did you mean '{':'.join((near[0], *rest)) if rest else FORMS[KINDS.index(near[0])]}'?"
 
 
 def choose(name: str, candidates: Sequence[Candidate]) -> Choice:

@@ -65,12 +65,6 @@ class Weight:
     memory: int
 
 
-def split_sizes(count: int, folds: int) -> tuple[int, int, int]:
-    """Images to train on, to validate and to test in one fold, before clusters are kept together."""
-    part = count // (folds if folds > 1 else 5)
-    return count - 2 * part, part, part
-
-
 def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace) -> float:
     """Seconds of one stage, all folds; audits are not in it.
 

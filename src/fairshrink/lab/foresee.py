@@ -1,6 +1,7 @@
 """What shrinking would trip over, found before anything is trained."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from fairshrink.compress.recipe import Recipe
 from fairshrink.compress.units import compressible
 from fairshrink.data.dataset import BY_IMAGE, cluster_names
 from fairshrink.data.groups import Attribute
-from fairshrink.data.splits import TRAIN, assign_splits, read_split_file
+from fairshrink.data.splits import NOWHERE, TEST, TRAIN, VAL, assign_splits, read_split_file
 from fairshrink.data.table import Manifest
 from fairshrink.lab.config import DataSettings, Experiment
 from fairshrink.lab.data import find
+from fairshrink.lab.estimate import Sizes
 from fairshrink.lab.settings import naming
 from fairshrink.lab.work import check_group_name
 from fairshrink.models.backbones import build
@@ -51,8 +53,47 @@ def _check_recipe(recipe: Recipe, model: nn.Module, num_groups: int) -> None:
         recipe.criterion.contrast(torch.ones(num_groups, dtype=torch.int64), 0)
 
 
-def training_codes(data: DataSettings, manifest: Manifest, first: Attribute, beside: Path) -> NDArray[np.int64]:
-    """The groups of the first fold's training images, as far as the table tells: images that cannot be decoded are in it.
+@dataclass(frozen=True)
+class Parts:
+    """The first fold, as far as the table tells: images that cannot be decoded are in it.
+
+    Attributes:
+        codes: The group of each image that is not left out for its unknown one, (N,); -1 = unknown.
+        splits: TRAIN, VAL, TEST or NOWHERE of each of them, (N,).
+        unknown: How many images are left out because their group is not known.
+    """
+
+    codes: NDArray[np.int64]
+    splits: NDArray[np.int8]
+    unknown: int
+
+    @property
+    def training(self) -> NDArray[np.int64]:
+        """The groups of the images to train on."""
+        return self.codes[self.splits == TRAIN]
+
+    def count(self, part: int) -> int:
+        """Images of a part."""
+        return int((self.splits == part).sum())
+
+    def sizes(self, classes: int, groups: int) -> Sizes:
+        """How much there is to do."""
+        return Sizes(self.count(TRAIN), self.count(VAL), self.count(TEST), classes=classes, groups=groups)
+
+    def words(self, column: str) -> str:
+        """How many images are in each part, and why others are in none.
+
+        Args:
+            column: What the groups are told apart by.
+        """
+        why = {f"their {column} is unknown": self.unknown, "the split file does not name them": self.count(NOWHERE)}
+        out = "; ".join(f"{count:,} are in no part, as {reason}" for reason, count in why.items() if count)
+        said = f"{self.count(TRAIN):,} train, {self.count(VAL):,} validate, {self.count(TEST):,} test"
+        return f"{said}; {out}" if out else said
+
+
+def foreseen_parts(data: DataSettings, manifest: Manifest, first: Attribute, beside: Path) -> Parts:
+    """Who trains, validates and tests in the first fold.
 
     Args:
         data: `[data]`.
@@ -74,4 +115,4 @@ def training_codes(data: DataSettings, manifest: Manifest, first: Attribute, bes
         cells = None if own else frame[data.split_by].tolist()
         clusters = None if cells is None else cluster_names(cells, frame["id"].tolist(), data.split_by)
         splits = assign_splits(labels, codes, clusters, folds=data.folds, seed=data.seed)
-    return codes[splits[0] == TRAIN]
+    return Parts(codes, splits[0], int((~kept).sum()))

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fairshrink.errors import StoreError
 from fairshrink.files import read_json, write_json, write_text
@@ -59,8 +60,21 @@ def _gather_stage(chain: Chain, paths: SweepPaths) -> None:
     if chain.parent is not None:
         link_tree(paths.stage(chain.parent).root / "stages", folder.root / "stages")
     if chain.folds > 1 and not chain.done(folder):
+        _gather_environment(chain, paths)
         for fold in range(chain.folds):
             link_tree(*_from_to(chain, paths.fold(fold_name(chain, fold)), folder, fold))
+
+
+def _gather_environment(chain: Chain, paths: SweepPaths) -> None:
+    """Of several folds, the first one's: who ends the stage may be another machine."""
+    first, own = paths.fold(fold_name(chain, 0)).environment, paths.stage(chain).environment
+    if first.exists() and not own.exists():
+        spent = round(seconds_of_folds(chain, paths), 1)
+        write_json(own, _without_end(read_json(first)) | {"seconds": spent})
+
+
+def _without_end(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in environment.items() if name != "finished"}
 
 
 def _gather_run(unit: Unit, paths: SweepPaths) -> None:
@@ -69,9 +83,12 @@ def _gather_run(unit: Unit, paths: SweepPaths) -> None:
         link_tree(chain.stage(paths.stage(chain)).root, chain.stage(unit.folder, number).root)
     if not unit.folder.environment.exists():
         records = [read_json(chain.stage(paths.stage(chain)).record) for chain in stages]
-        began = [read_json(paths.stage(chain).environment)["started"] for chain in stages]
-        spent = {"started": min(began), "seconds": sum(float(record["seconds"]) for record in records)}
-        write_json(unit.folder.environment, spent)
+        places = [read_json(paths.stage(chain).environment) for chain in stages]
+        spent = {
+            "started": min(place["started"] for place in places),
+            "seconds": sum(float(record["seconds"]) for record in records),
+        }
+        write_json(unit.folder.environment, _without_end(places[0]) | spent)  # the training's, which the bits come from
 
 
 def _from_to(chain: Chain, source: RunPaths, target: RunPaths, fold: int) -> tuple[Path, Path]:

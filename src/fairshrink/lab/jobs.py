@@ -53,7 +53,8 @@ class Failure:
     Attributes:
         message: For people.
         trace: Where in the program it was.
-        died: The process ended without a word, which may have come from outside: it is tried again at the next start.
+        died: It may have come from outside (the process ended without a word, the machine lacked the folder): it is tried
+            again at the next start.
     """
 
     message: str

@@ -56,7 +56,7 @@ def _check_table(place: Any, keys: Sequence[str], origin: str) -> None:
 
 
 def _item(place: list[Any], key: str, origin: str) -> Any:
-    if not key.isdigit() or int(key) >= len(place):
+    if not (key.isascii() and key.isdecimal()) or int(key) >= len(place):
         raise ConfigError(f"{origin}: there are {len(place)} items, numbered from 0; '{key}' is none of them.")
     return place[int(key)]
 

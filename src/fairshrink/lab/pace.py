@@ -28,12 +28,16 @@ from fairshrink.train.precision import usable
 
 ENOUGH, SLOW = 0.5, 2.0  # seconds: a measurement, and a first one, that takes so long is the last of its kind
 FIRST, DECODED = 4, 16  # images
+LONG = 20.0  # seconds: after that nothing more is measured, and the rest is worked out from what was
+COLUMNS = 3  # scored in place of all, where there are many more
+PICK = 1e-7  # seconds to rank a weight, roughly
 
 
 def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
     """Time each kind of work with the experiment's network, batches, augmentation and threads; nothing is written.
 
-    Random pixels are as good as real ones: the time of a layer does not depend on them.
+    Random pixels are as good as real ones: the time of a layer does not depend on them. A slow machine is measured for some
+    20 seconds; what was not reached by then is worked out from what was.
     """
     settings, size = experiment.train, experiment.data.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,19 +55,32 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
         loader = Loader(toy, range(count), batch_size=settings.batch_size, shuffle=True, augment=settings.augment)
         fit(model, loader, once, num_groups=sizes.groups, objective=find_objective(settings.objective))
 
+    # Exact scoring takes a backward pass for each of C - 1 columns: with 114 classes, minutes for a few images.
+    passes, columns = max(sizes.classes - 1, 1), COLUMNS if sizes.classes > 3 * COLUMNS else None
+    scale = 1.0 if columns is None else passes / (columns + 1)  # as the estimate reckons with sampled columns
+
     def score(count: int) -> None:
         names = list(compressible(model))
-        ggn_diagonal(model, batches(count, scoring), num_groups=sizes.groups, params=names)
+        ggn_diagonal(model, batches(count, scoring), num_groups=sizes.groups, params=names, columns=columns)
 
-    few = max(FIRST, sizes.groups)
+    def forward(count: int) -> None:
+        predict(model, batches(count, EVALUATION_BATCH))
+
+    few, began = max(FIRST, sizes.groups), time.perf_counter()
+
+    def late() -> bool:
+        return time.perf_counter() - began > LONG
+
     with _threads(settings.threads):
-        return Pace(
-            decode=_decoding(manifest, size),
-            train=0.0 if experiment.model.checkpoint else _pace(train, FIRST, settings.batch_size),
-            predict=_pace(lambda count: predict(model, batches(count, EVALUATION_BATCH)), FIRST, EVALUATION_BATCH),
-            score=_pace(score, few, max(few, scoring)) if experiment.shrink else 0.0,
-            pick=_picking(model) if experiment.shrink else 0.0,
-        )
+        decoded = _decoding(manifest, size)
+        trained = 0.0 if experiment.model.checkpoint else _pace(train, FIRST, settings.batch_size)
+        # A backward pass is about as long as two forward ones.
+        seen = trained / 3 if trained and late() else _pace(forward, FIRST, EVALUATION_BATCH)
+        if not experiment.shrink:
+            return Pace(decoded, trained, seen, 0.0, 0.0)
+        scored = seen * 2 * passes if late() else scale * _pace(score, few, max(few, scoring))
+        weights = sum(weight.numel() for weight in compressible(model).values())
+        return Pace(decoded, trained, seen, scored, PICK * weights if late() else _picking(model))
 
 
 def random_images(size: int, sizes: Sizes, count: int) -> Dataset:

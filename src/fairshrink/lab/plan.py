@@ -10,8 +10,8 @@ from fairshrink.data.table import Coverage, Manifest, need_column
 from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find, images_not_there, open_source, said_folds, said_part
-from fairshrink.lab.estimate import Pace, Sizes, scorings, split_sizes, stage_seconds, weigh
-from fairshrink.lab.foresee import check_steps, training_codes
+from fairshrink.lab.estimate import Pace, Sizes, scorings, stage_seconds, weigh
+from fairshrink.lab.foresee import check_steps, foreseen_parts
 from fairshrink.lab.grid import METHODS
 from fairshrink.lab.observer import Observer
 from fairshrink.lab.pace import measure
@@ -39,18 +39,21 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
     first = check_columns(experiment, manifest)
     check_models(experiment, manifest, beside)
     check_steps(experiment, len(manifest.classes), first.groups)
-    training = training_codes(data, manifest, first, beside)
+    parts = foreseen_parts(data, manifest, first, beside)
     count, left_out = len(manifest.frame), len(manifest.excluded)
     paths = RunPaths(folder)
     observer.say(f"into {folder}{' (begun before: what is done there stays)' if paths.config.exists() else ''}")
     observer.say(
         f"data: {count:,} images of {len(manifest.classes)} classes at {data.size} px, {left_out:,} rows left out"
     )
-    sizes = Sizes(*split_sizes(count, data.folds), classes=len(manifest.classes), groups=len(first.groups))
+    fold = "first fold" if data.folds > 1 else "parts"
+    observer.say(f"{fold}: {parts.words(first.name)}")
+    sizes = parts.sizes(len(manifest.classes), len(first.groups))
     coverage = None if manifest.published is None else Coverage(count, manifest.published)
-    for line in (_without_images(absent), said_part(coverage), said_folds(data, sizes.test, count)):
+    for line in (_without_images(absent), said_part(coverage), said_folds(data, sizes.test, sum(sizes[:3]))):
         if line:
             observer.say(line)
+    observer.say("measuring this machine ...")
     pace = measure(experiment, manifest, sizes)
     left = 0.0
     for number, name in enumerate(["train", *(step.name for step in experiment.shrink)]):
@@ -59,7 +62,7 @@ def plan(experiment: Experiment, folder: Path, beside: Path, observer: Observer)
         left += 0 if done else seconds
         cost = "done before" if done else f"about {duration(seconds)}"
         observer.say(f"{stage.root.name}: {_cost(experiment, number, sizes.train)}; {cost}")
-        if number and (short := _short(experiment, number, training, first)):
+        if number and (short := _short(experiment, number, parts.training, first)):
             observer.say(f"{stage.root.name}: {short}")
     observer.say(f"each on {data.folds} fold(s), with {train.threads} threads; then report.html")
     _say_estimate(experiment, observer, (count, sizes, pace), left)

@@ -106,7 +106,7 @@ def do(job: Job, place: tuple[str, str, str], given: Mapping[str, str]) -> Failu
     """A unit, on whatever node it lands."""
     folder, probe, token = place
     if problem := look(probe, token):
-        return Failure(problem)
+        return Failure(problem, died=True)  # The next start may find the folder there.
     os.environ.update(given)
     if Path(folder).is_dir():
         os.chdir(folder)

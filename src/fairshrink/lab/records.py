@@ -1,5 +1,6 @@
 """What a run writes down: the data card, predictions, steps, the environment."""
 
+import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from fairshrink.compress.steps import Step
 from fairshrink.data.groups import Attribute
-from fairshrink.data.splits import empty_cells, unassigned
+from fairshrink.data.splits import PARTS, empty_cells, unassigned
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import Prepared
 from fairshrink.metrics.counts import GroupCounts
@@ -29,7 +30,7 @@ SOFT_SUMS = ("support", "true_prob", "log_loss")
 def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     """Who is in the data: classes by group, splits, what was left out and why."""
     dataset, splits = prepared.dataset, prepared.splits
-    first, parts = dataset.attribute(), ("train", "val", "test")
+    first = dataset.attribute()
     shape = (len(dataset.classes), len(first.groups))
     return {
         "name": dataset.name,
@@ -37,16 +38,37 @@ def data_card(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "size": experiment.data.size,
         "classes": list(dataset.classes),
         "digest": dataset.digest,
+        "split_digest": _split_digest(prepared),
         "split_by": experiment.data.split_by,
         "folds": experiment.data.folds,
         "seed": experiment.data.seed,
         "shrunk_for": next(iter(dataset.attributes)),
         "attributes": {name: _attribute_card(a, dataset.counts(name)) for name, a in dataset.attributes.items()},
-        "splits": [{name: int((row == code).sum()) for code, name in enumerate(parts)} for row in splits],
+        "clusters_across": _clusters_across(dataset.clusters, splits),
+        "splits": [{name: int((row == code).sum()) for code, name in enumerate(PARTS)} for row in splits],
         "empty_cells": [cell._asdict() for cell in empty_cells(splits, dataset.labels, first.codes, shape=shape)],
         "coverage": None if dataset.coverage is None else dataset.coverage._asdict(),
         "excluded": pd.concat([dataset.excluded, unassigned(splits, dataset.ids)]).to_dict("records"),
     }
+
+
+def _split_digest(prepared: Prepared) -> str:
+    """SHA-256 of which image is in which part of each fold."""
+    known = [prepared.dataset.ids.tolist(), prepared.splits.tolist()]
+    return hashlib.sha256(repr(known).encode()).hexdigest()
+
+
+def _clusters_across(clusters: NDArray[np.str_] | None, splits: NDArray[np.int8]) -> int | None:
+    """How many lesions or patients lie in more than one part of a fold; None where every image is its own."""
+    if clusters is None:
+        return None
+    names, codes = np.unique(clusters, return_inverse=True)
+    across = np.zeros(len(names), dtype=bool)
+    for row in splits:
+        seen = np.zeros((len(PARTS), len(names)), dtype=bool)
+        seen[row[row >= 0], codes[row >= 0]] = True
+        across |= seen.sum(axis=0) > 1
+    return int(across.sum())
 
 
 def _attribute_card(attribute: Attribute, counts: NDArray[np.int64]) -> dict[str, Any]:

@@ -91,7 +91,8 @@ class _Place:
 
 def _everything(experiment: Experiment, place: _Place, observer: Observer, part: Part | None) -> None:
     torch.set_num_threads(experiment.train.threads)
-    note = _clock(place.paths.environment, environment(experiment.train.threads))
+    here = environment(experiment.train.threads)
+    note = _clock(place.paths.environment, here, computed=_is_computed(experiment, place.paths, part))
     note({})
     prepared = prepare(experiment.data, place.beside, place.cache, observer)
     write_json(place.paths.data, _same_data(place.paths.data, data_card(experiment, prepared)))
@@ -100,7 +101,7 @@ def _everything(experiment: Experiment, place: _Place, observer: Observer, part:
         work = _work(experiment, prepared, place, observer)
         precision = {"precision": work.precision}
         if part is None or part.fold is None:
-            _all_stages(work, part, note)
+            _all_stages(work, part, lambda: note(precision))
         else:
             _one_fold(work, str(part.stage), part.fold)
     note(precision | {"finished": now()})
@@ -114,7 +115,7 @@ def _work(experiment: Experiment, prepared: Prepared, place: _Place, observer: O
     return work
 
 
-def _all_stages(work: Work, part: Part | None, note: Callable[[dict[str, str]], object]) -> None:
+def _all_stages(work: Work, part: Part | None, note: Callable[[], object]) -> None:
     """Training and every shrink step, each unless it is complete."""
 
     def spent(name: str) -> float:
@@ -124,12 +125,12 @@ def _all_stages(work: Work, part: Part | None, note: Callable[[dict[str, str]], 
     do_stage(
         work, training, lambda: train_folds(work, training), lambda: train_record(work, training), spent=spent(TRAINING)
     )
-    note({})
+    note()
     if not training.saliency.exists():
         write_json(training.saliency, first_layer_saliency(work, training.fold(0), SALIENCY_SAMPLES))
     for number, step in enumerate(steps, start=1):
         _shrink(work, number, spent(step.name))
-        note({})
+        note()
 
 
 def _one_fold(work: Work, name: str, fold: int) -> None:
@@ -141,15 +142,30 @@ def _one_fold(work: Work, name: str, fold: int) -> None:
         shrink_fold(_shrinking(work, number), fold)
 
 
-def _clock(path: Path, place: dict[str, Any]) -> Callable[[dict[str, str]], Path]:
-    """Writes down where the run takes place and how long it has taken, earlier sessions included as far as noted."""
+def _is_computed(experiment: Experiment, paths: RunPaths, part: Part | None) -> bool:
+    """Whether all models are there, with a word on where they were computed: what is left needs no training or shrinking."""
+    names = [TRAINING, *(step.name for step in experiment.shrink)]
+    asked = [name for name in names if part is None or part.stage == name]
+    stages = [paths.stage(names.index(name), name, experiment.data.folds) for name in asked]
+    folds = [stage.fold(number) for stage in stages for number in range(stage.folds)]
+    there = paths.environment.exists() and "torch" in read_json(paths.environment)
+    return bool(folds) and there and all(fold.model.exists() and fold.result.exists() for fold in folds)
+
+
+def _clock(path: Path, here: dict[str, Any], *, computed: bool) -> Callable[[dict[str, str]], Path]:
+    """Writes down where the run takes place and how long it has taken, earlier sessions included as far as noted.
+
+    Where all was computed before, that place stays: this process only puts it together.
+    """
     began = time.perf_counter()
     before = read_json(path) if path.exists() else {}
-    place = place | {"started": before.get("started", place["started"])}
+    there = {name: value for name, value in before.items() if name not in ("finished", "seconds")}
+    place = there if computed else here | {"started": before.get("started", here["started"])}
 
     def note(more: dict[str, str]) -> Path:
         seconds = before.get("seconds", 0.0) + time.perf_counter() - began
-        return write_json(path, place | more | {"seconds": round(seconds, 1)})
+        new = {name: value for name, value in more.items() if name not in place}
+        return write_json(path, place | new | {"seconds": round(seconds, 1)})
 
     return note
 
@@ -158,12 +174,19 @@ def _same_data(path: Path, card: dict[str, Any]) -> dict[str, Any]:
     """The data card, unless the folder holds results on other data.
 
     Raises:
-        StoreError: Pixels, labels, groups or lesions are not those that the run began with.
+        StoreError: Pixels, labels, groups, lesions or splits are not those that the run began with.
     """
-    if path.exists() and (before := read_json(path)["digest"]) != card["digest"]:
+    before = read_json(path) if path.exists() else card
+    if before["digest"] != card["digest"]:
         raise StoreError(
-            f"the data changed since this run began: their digest is {card['digest'][:12]}, and was {before[:12]}.\n"
+            f"the data changed since this run began: their digest is {card['digest'][:12]}, and was {before['digest'][:12]}.\n"
             "  Restore them, or give another folder with --out: results on two sets of data must not be mixed."
+        )
+    # A card from before it was written down says nothing of its splits.
+    if (was := before.get("split_digest", card["split_digest"])) != card["split_digest"]:
+        raise StoreError(
+            f"the splits changed since this run began: their digest is {card['split_digest'][:12]}, and was {was[:12]}.\n"
+            "  Restore data.split_file, or give another folder with --out: results on two splits must not be mixed."
         )
     return card
 

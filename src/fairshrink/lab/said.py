@@ -32,7 +32,7 @@ def said(asked: Asked, found: Choice) -> str:
         return f"one setting, nothing to choose: {asked.settings[0]}"
     if found.best is None:
         return f"{_nothing(asked, found)}, so nothing is pruned: the model is the start's ({asked.name})"
-    notes = [f"{sum(found.within)} are within the bound"] if asked.rule.loss is not None else []
+    notes = [f"{_are(sum(found.within))} within the bound"] if asked.rule.loss is not None else []
     notes += [_front(found)] if found.front is not None else []
     note = f" ({'; '.join(notes)})" if notes else ""
     return (
@@ -66,8 +66,14 @@ def _why(asked: Asked) -> str:
 
 
 def _front(found: Choice) -> str:
-    start = "the start is, too" if found.start_on_front else "the start is not"
-    return f"{sum(found.front or [])} are on the Pareto front; {start}"
+    count, start = sum(found.front or []), found.start_on_front
+    if not count:
+        return "only the start is on the Pareto front" if start else "none is on the Pareto front, nor is the start"
+    return f"{_are(count)} on the Pareto front; {'the start is, too' if start else 'the start is not'}"
+
+
+def _are(count: int) -> str:
+    return "1 is" if count == 1 else f"{count} are"
 
 
 def _parts(asked: Asked) -> str:

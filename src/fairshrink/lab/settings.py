@@ -11,7 +11,16 @@ from fairshrink.errors import ConfigError, ModelError
 from fairshrink.lab.grid import METHODS, combinations
 
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+LARGEST_SEED = 2**32 - 1  # what every library takes
+
+
+def _seed(given: int) -> int:
+    if 0 <= given <= LARGEST_SEED:
+        return given
+    raise ValueError(f"it is {given}, but a seed from 0 to {LARGEST_SEED:,} is expected.")
+
+
+Seed = Annotated[int, AfterValidator(_seed)]
 
 
 def _samples(given: Any) -> Any:

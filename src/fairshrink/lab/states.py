@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fairshrink.errors import StoreError
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.jobs import Failure
+from fairshrink.lab.observer import Observer
 from fairshrink.lab.sweep_store import SweepPaths
 from fairshrink.lab.units import Unit, is_done
 from fairshrink.lab.variants import Variant
@@ -55,13 +57,14 @@ def done_units(units: Mapping[str, Unit], paths: SweepPaths) -> set[str]:
 
 
 def known_failures(
-    units: Iterable[str], paths: SweepPaths, *, retry: bool, look_only: bool = False
+    units: Iterable[str], paths: SweepPaths, observer: Observer, *, retry: bool, look_only: bool = False
 ) -> dict[str, Failure]:
     """Failures of earlier starts that still stand: those of processes that died, and all with `retry`, are tried again.
 
     Args:
         units: Names of units that are not done.
         paths: The sweep folder.
+        observer: Told of records that cannot be read: what they are about is tried again.
         retry: Forget all of them.
         look_only: Leave the records of those that are tried again.
     """
@@ -69,12 +72,20 @@ def known_failures(
     for name in units:
         path = paths.failure(name)
         if path.exists():
-            failure = Failure(**read_json(path))
-            if not retry and not failure.died:
+            failure = _read(path, observer)
+            if failure is not None and not retry and not failure.died:
                 found[name] = failure
             elif not look_only:
                 path.unlink()
     return found
+
+
+def _read(path: Path, observer: Observer) -> Failure | None:
+    try:
+        return Failure(**read_json(path))
+    except (StoreError, TypeError):
+        observer.say(f"'{path}', why a unit failed, is damaged: the unit is tried again")
+        return None
 
 
 def keep(failure: Failure, path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fairshrink.errors import StoreError
+from fairshrink.lab.adoptable import check_sources
 from fairshrink.lab.adopting import adopt
 from fairshrink.lab.engines import Ended, Engine
 from fairshrink.lab.gathering import gather, seconds_of_folds, tidy
@@ -68,13 +69,14 @@ def sweep(
         The state of every run.
 
     Raises:
-        ConfigError: The folder holds another sweep, or a run cannot be read as an experiment.
+        ConfigError: The folder holds another sweep, a source is no run or sweep folder, or a run cannot be read as an experiment.
         StoreError: Another process is at work in the folder, or it cannot be written.
     """
     try:
         runs, said = variants(file.sweep, file.name)
+        chosen = options or Options()
+        check_sources(chosen.sources)
         with claimed_for_sweep(file.sweep, runs, out) as paths:
-            chosen = options or Options()
             parts = units(runs, paths, chosen.leaves)
             plan = Sweeping(file, paths, runs, parts, engine, observer or Quiet(), chosen)
             for line in said:
@@ -105,14 +107,16 @@ class Sweeping:
         tidy(self.units.values(), self.paths)
         self.done = done_units(self.units, self.paths)
         left = [name for name in self.units if name not in self.done]
-        self.failures = known_failures(left, self.paths, retry=self.options.retry_failed)
-        if self.options.sources:
-            self._take_over()
+        self.failures = known_failures(left, self.paths, self.observer, retry=self.options.retry_failed)
         wanted = needed(map(run_unit, self.runs), self.units, self.done)
         self.observer.say(
             f"{len(self.runs)} runs, {len(wanted)} of {len(self.units)} units to do, {self.engine.slots} at a time; what each of "
             f"them says is in {self.paths.root / 'log'}"
         )
+        if self.options.sources:
+            self._take_over()
+            wanted = needed(map(run_unit, self.runs), self.units, self.done)
+            self.observer.say(f"with what --from brought, {len(wanted)} units to do")
         self._save()
         self._do([name for name in self.units if name in wanted])
         return self._save()
@@ -126,7 +130,7 @@ class Sweeping:
             if unit.chain is not None and data_name(unit.experiment.data) in self.done
         }
         for source in self.options.sources:
-            adopt(source, here, self.paths, self.observer)
+            adopt(source, here, self.paths, self.file.beside.absolute(), self.observer)
         self.done = done_units(self.units, self.paths)
 
     def _do(self, wanted: Sequence[str]) -> None:

@@ -21,15 +21,20 @@ def claimed_for_sweep(sweep: Sweep, runs: Sequence[Variant], out: Path) -> Itera
         StoreError: Another process is at work in it, or it cannot be written.
     """
     paths = SweepPaths(Path(out).absolute())
-    _check(runs, paths)
+    check_folder(runs, paths)
     with alone_in(paths.root):
-        _check(runs, paths)  # Once more: another process could have begun in it meanwhile.
+        check_folder(runs, paths)  # Once more: another process could have begun in it meanwhile.
         if not paths.config.exists():
             write_text(paths.config, sweep.text())
         yield paths
 
 
-def _check(runs: Sequence[Variant], paths: SweepPaths) -> None:
+def check_folder(runs: Sequence[Variant], paths: SweepPaths) -> None:
+    """A folder is new, or already that of these runs.
+
+    Raises:
+        ConfigError: It belongs to another sweep, or holds something else.
+    """
     if paths.config.exists():
         before, _ = variants(load_sweep(paths.config).sweep, str(paths.config))
         if other := same_runs(before, runs):

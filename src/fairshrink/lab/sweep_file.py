@@ -4,18 +4,29 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.grid import NAME
 from fairshrink.lab.settings import Count, Seed, Settings
 from fairshrink.lab.wording import expected
 
-Number = int | float
+STEPS = "shrink"  # the one key without a dot: all steps of a run
+
+
+def _number(given: Any) -> Any:
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and isfinite(given):
+        return given
+    raise ValueError(f"it is {given!r}, but a finite number is expected.")
+
+
+Number = Annotated[Any, AfterValidator(_number)]  # whole ones stay whole
 
 
 class Range(Settings):
@@ -24,6 +35,15 @@ class Range(Settings):
     low: Number
     high: Number
     log: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, given: Any) -> Any:
+        for key in given if isinstance(given, dict) else ():
+            if key not in cls.model_fields:
+                free = [name for name in cls.model_fields if name not in given]
+                raise ValueError(f"there is no setting '{key}'.{suggest(key, free or cls.model_fields)}")
+        return given
 
     @model_validator(mode="after")
     def _check(self) -> "Range":
@@ -34,12 +54,20 @@ class Range(Settings):
         return self
 
 
+def _kind(given: Any) -> str:
+    return RANGE if isinstance(given, (dict, Range)) else LIST
+
+
+RANGE, LIST = "a range", "a list"
+Among = Annotated[Annotated[Range, Tag(RANGE)] | Annotated[tuple[Any, ...], Tag(LIST)], Discriminator(_kind)]
+
+
 class Random(Settings):
     """`[random]`: each draw sets every one of `keys`."""
 
     draws: Count
     seed: Seed = 0
-    keys: dict[str, Range | tuple[Any, ...]]
+    keys: dict[str, Among]
 
     @model_validator(mode="before")
     @classmethod
@@ -51,7 +79,7 @@ class Random(Settings):
         for key, value in rest.items():
             if not isinstance(value, dict) and "." not in key:
                 raise ValueError(f"there is no setting '{key}'.{suggest(key, ['draws', 'seed'])}")
-        keys = flat(rest, leaf=lambda value: "low" in value or "high" in value)
+        keys = flat(rest, leaf=_is_range)
         for key, value in keys.items():
             if not isinstance(value, (dict, list)) or not value:
                 raise ValueError(f"'{key}' is {value!r}, but a list, or {{ low = 1e-3, high = 1e-1 }}, is expected.")
@@ -73,6 +101,12 @@ class Sweep(Settings):
     def _flatten(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
+        for part in ("seeds", "grid", "list", "random"):
+            values = given.get(part)
+            if values in ([], {}) or (
+                part == "random" and isinstance(values, dict) and not set(values) - {"draws", "seed"}
+            ):
+                raise ValueError(f"{part} has no values; leave it out.")
         changed: dict[str, Any] = {}
         if isinstance(given.get("grid"), dict):
             changed["grid"] = flat(given["grid"])
@@ -90,13 +124,31 @@ class Sweep(Settings):
         for name in (self.name, *(point.get("name") for point in self.points)):
             if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name)):
                 raise ValueError(f"the name {name!r} cannot name a folder: give letters, digits, '-', '_' and '.'.")
+        self._check_steps()
         for place, keys in self.keys().items():
             for key in keys:
-                if "." not in key:
+                if "." not in key and key != STEPS:
                     raise ValueError(f"{place}: '{key}' is no setting: give section.key, such as \"train.lr\".")
                 if others := [other for other, theirs in self.keys().items() if key in theirs and other != place]:
                     raise ValueError(f"'{key}' is in {place} and in {others[0]}: leave it out of one of them.")
         return self
+
+    def _check_steps(self) -> None:
+        """`shrink` stands for all steps of a run, so that none of them is set by another key."""
+        places = [("grid", value) for value in self.grid.get(STEPS, ())]
+        places += [("list", point[STEPS]) for point in self.points if STEPS in point]
+        for place, steps in places:
+            if not isinstance(steps, (list, tuple)) or not all(isinstance(step, dict) for step in steps):
+                shape = "lists of steps" if place == "grid" else "a list of steps"
+                example = '[[], [{ method = "obd" }]]' if place == "grid" else '[{ method = "obd" }]'
+                raise ValueError(
+                    f"{place}: 'shrink' has {steps!r}, but {shape} is expected, such as shrink = {example}."
+                )
+        single = [key for keys in self.keys().values() for key in sorted(keys) if key.startswith(f"{STEPS}.")]
+        if places and single:
+            raise ValueError(
+                f"'shrink' and '{single[0]}' are both there: write what varies into the steps of 'shrink'."
+            )
 
     def keys(self) -> dict[str, set[str]]:
         """What each part of the file varies."""
@@ -167,6 +219,12 @@ def flat(table: Mapping[str, Any], leaf: Any = lambda value: False, above: str =
     return found
 
 
+def _is_range(table: Mapping[str, Any]) -> bool:
+    """Also one whose names are misspelt."""
+    plain = [key for key, value in table.items() if not isinstance(value, (dict, list))]
+    return bool({"low", "high"} & set(table)) or any(get_close_matches(key, Range.model_fields) for key in plain)
+
+
 def _toml(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -179,13 +237,12 @@ def _toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def _in_words(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
+    where = ".".join(str(part) for part in problem["loc"] if part not in ("keys", RANGE, LIST))
     if problem["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in Sweep.model_fields.items()]
-        names = list(Range.model_fields) if len(problem["loc"]) > 1 else known
-        return f"there is no setting '{where}'.{suggest(str(problem['loc'][-1]), names)}"
+        return f"there is no setting '{where}'.{suggest(where, known)}"
     if problem["type"] == "missing":
-        needed = 'base = "EXPERIMENT.toml", or the tables [base.data], ...' if where == "base" else "a value"
+        needed = 'base = "EXPERIMENT.toml", or the tables [base.data], ...' if where == "base" else "a number"
         return f"{where} is not there, but it is needed: {needed}"
     if words := expected(problem):
         return f"{where} is {problem['input']!r}, but {words} is expected."

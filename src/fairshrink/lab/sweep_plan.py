@@ -1,15 +1,18 @@
 """What a sweep would do, without doing it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from fairshrink.lab.adoptable import adoptable, check_sources
 from fairshrink.lab.chains import Chain, chains
 from fairshrink.lab.data import open_source
-from fairshrink.lab.estimate import Pace, Sizes, split_sizes, stage_seconds
+from fairshrink.lab.estimate import Pace, Sizes, stage_seconds
+from fairshrink.lab.foresee import foreseen_parts
 from fairshrink.lab.observer import Observer
 from fairshrink.lab.pace import measure
 from fairshrink.lab.plan import check_columns, duration
 from fairshrink.lab.states import done_units, known_failures, needed, run_states, run_unit
+from fairshrink.lab.sweep_claim import check_folder
 from fairshrink.lab.sweep_store import SweepPaths
 from fairshrink.lab.units import units
 from fairshrink.lab.variants import Variant
@@ -17,23 +20,43 @@ from fairshrink.lab.variants import Variant
 SHOWN = 30  # runs named one by one
 
 
-def plan_sweep(runs: Sequence[Variant], out: Path, beside: Path, slots: int, observer: Observer) -> None:
+def plan_sweep(
+    runs: Sequence[Variant], out: Path, beside: Path, observer: Observer, *, slots: int, sources: Sequence[Path] = ()
+) -> None:
     """Say the runs, what they share, what is there already and what the rest costs; nothing is written.
 
     A few seconds go into measuring how fast this machine is, for each network and size.
 
+    Args:
+        runs: The runs.
+        out: The sweep folder, which need not be there.
+        beside: Where relative paths of the experiments are looked for.
+        observer: Told all of it.
+        slots: How many processes there would be.
+        sources: Run or sweep folders whose finished stages would be taken over.
+
     Raises:
+        ConfigError: The folder holds another sweep, or a source is no run or sweep folder.
         DataError: The tables cannot be used.
     """
     paths = SweepPaths(out.absolute())
+    check_folder(runs, paths)
+    check_sources(sources)
     parts = units(runs, paths)
     done = done_units(parts, paths)
-    failures = known_failures((name for name in parts if name not in done), paths, retry=False, look_only=True)
+    stages = {chain.key: chain for run in runs for chain in chains(run.experiment)}
+    brought = {source: adoptable(source, stages, paths) for source in sources}
+    for source, keys in brought.items():
+        what = f"would be taken over, if its data are the same: {', '.join(keys)}" if keys else "nothing to take over"
+        observer.say(f"from {source}: {what}")
+    taken = {key for keys in brought.values() for key in keys}
+    done |= {name for name, unit in parts.items() if unit.chain is not None and unit.chain.key in taken}
+    left_over = [name for name in parts if name not in done]
+    failures = known_failures(left_over, paths, observer, retry=False, look_only=True)
     for state in run_states(runs, parts, done, failures)[:SHOWN]:
         observer.say(f"run {state.run.name}: {state.state}{f' ({state.error})' if state.error else ''}")
     if len(runs) > SHOWN:
         observer.say(f"... and {len(runs) - SHOWN} more")
-    stages = {chain.key: chain for run in runs for chain in chains(run.experiment)}
     each = sum(len(chains(run.experiment)) for run in runs)
     left = [stages[key] for key in stages if key in needed(map(run_unit, runs), parts, done)]
     observer.say(
@@ -42,9 +65,11 @@ def plan_sweep(runs: Sequence[Variant], out: Path, beside: Path, slots: int, obs
     _say_cost(runs, left, beside, slots, observer)
 
 
-def _say_cost(runs: Sequence[Variant], left: Iterable[Chain], beside: Path, slots: int, observer: Observer) -> None:
+def _say_cost(runs: Sequence[Variant], left: Sequence[Chain], beside: Path, slots: int, observer: Observer) -> None:
     measured: dict[str, tuple[Sizes, Pace]] = {}
     seconds = 0.0
+    if left:
+        observer.say("measuring this machine ...")
     for chain in left:
         kind = _kind(chain)
         if kind not in measured:
@@ -60,8 +85,8 @@ def _say_cost(runs: Sequence[Variant], left: Iterable[Chain], beside: Path, slot
 def _measure(run: Variant, beside: Path) -> tuple[Sizes, Pace]:
     data = run.experiment.data
     manifest = open_source(data, beside)
-    groups = check_columns(run.experiment, manifest).groups
-    sizes = Sizes(*split_sizes(len(manifest.frame), data.folds), classes=len(manifest.classes), groups=len(groups))
+    first = check_columns(run.experiment, manifest)
+    sizes = foreseen_parts(data, manifest, first, beside).sizes(len(manifest.classes), len(first.groups))
     return sizes, measure(run.experiment, manifest, sizes)
 
 

@@ -1,6 +1,7 @@
 """Training one fold's model, or taking the user's own."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fairshrink.data.splits import TRAIN, VAL
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import read_json, write_json
+from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find
 from fairshrink.lab.doubts import doubts
 from fairshrink.lab.records import scores
@@ -33,6 +35,7 @@ from fairshrink.train.processes import crew
 
 def train_folds(work: Work, stage: StagePaths) -> None:
     """Train the models of all folds, with all processes that there are, and predict their test parts."""
+    _check_files(work, [stage.fold(fold) for fold in range(stage.folds)])
     if crew().count > 1 and not work.experiment.model.checkpoint:
         _train_together(work, stage)
     for fold in range(stage.folds):
@@ -64,8 +67,7 @@ def _check_batch(size: int, count: int) -> None:
 
 def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
     """Train the model of one fold, or take the user's checkpoint; then predict its test part."""
-    if folder.result.exists() and work.experiment.model.checkpoint:
-        _check_same(_checkpoint(work), read_json(folder.result).get("checkpoint"))
+    _check_files(work, [folder])
     if not folder.model.exists():
         model = (
             load_checkpoint(_checkpoint(work), work.card)
@@ -80,8 +82,8 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
         favoured, measured = _unprivileged(work, counts)
         by_group = {name: row["f1"] for name, row in scores(counts.counts, work.groups).items()}
         record = {"fold": fold, "group": work.groups[favoured], "measured": measured, "f1": by_group}
+        record |= file_digests(work.experiment, work.beside)
         if work.experiment.model.checkpoint:
-            record["checkpoint"] = file_digest(_checkpoint(work))
             record["notes"] = doubts(counts.counts.sum(axis=0), work.prepared.dataset.classes)
         write_json(folder.result, record)
         how = "measured: lowest macro F1 on validation" if measured else "as the experiment says"
@@ -113,18 +115,41 @@ def _checkpoint(work: Work) -> Path:
     return find(str(work.experiment.model.checkpoint), work.beside, work.experiment.data.source)
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+def file_digests(experiment: Experiment, beside: Path) -> dict[str, str]:
+    """SHA-256 of the file that the models start from: "checkpoint" or "weights"; empty where there is none."""
+    model, source = experiment.model, experiment.data.source
+    files = {"checkpoint": model.checkpoint} if model.checkpoint else {"weights": model.weights}
+    return {name: _digest(find(file, beside, source)) for name, file in files.items() if file}
+
+
+def other_file(now: Mapping[str, str], record: Mapping[str, Any]) -> str | None:
+    """Which file a fold did not start from as it is now: "checkpoint" or "weights"; None where it is the same.
+
+    Args:
+        now: From `file_digests`.
+        record: The fold's result; one from before weights were written down says nothing of them.
+    """
+    before = {"weights": now.get("weights")} | dict(record)
+    return next((name for name, digest in now.items() if before.get(name) != digest), None)
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_same(path: Path, before: str | None) -> None:
-    if file_digest(path) != before:
-        raise StoreError(
-            f"the checkpoint '{path}' is not the one that this run began with.\n"
-            "  Restore it, or give another folder with --out: results of two models must not be mixed."
-        )
+def _check_files(work: Work, folders: Sequence[FoldPaths]) -> None:
+    """What finished folds started from is still what the others would start from."""
+    records = [read_json(folder.result) for folder in folders if folder.result.exists()]
+    now = file_digests(work.experiment, work.beside) if records else {}
+    for record in records:
+        if name := other_file(now, record):
+            model = work.experiment.model
+            kind, path = ("checkpoint", model.checkpoint) if name == "checkpoint" else ("weights file", model.weights)
+            raise StoreError(
+                f"the {kind} '{path}' is not the one that this run began with.\n"
+                "  Restore it, or give another folder with --out: results of two models must not be mixed."
+            )
 
 
 def _check_card(path: Path, here: Card) -> None:

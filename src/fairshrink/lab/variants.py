@@ -47,19 +47,18 @@ def variants(sweep: Sweep, origin: str) -> tuple[list[Variant], list[str]]:
     Raises:
         ConfigError: A key is no setting, or a value cannot be used; it names the run.
     """
-    found: dict[str, Variant] = {}
-    same: list[str] = []
+    found: dict[str, tuple[_Point, Experiment]] = {}
+    twice: list[tuple[_Point, _Point]] = []
     points = list(_points(sweep))
-    names = _names(points)
-    for name, point in zip(names, points, strict=True):
+    for name, point in zip(_names(points), points, strict=True):
         experiment = _experiment(sweep, point.settings, f"{origin}, run {name}")
-        seed = point.settings.get(SEED) if sweep.seeds else None
-        varied = {key: value for key, value in point.settings.items() if not (sweep.seeds and key == SEED)}
-        if first := found.get(experiment.digest()):
-            same.append(f"{name} is the same experiment as {first.name}: one run")
-        else:
-            found[experiment.digest()] = Variant(name, experiment, varied, seed)
-    return list(found.values()), same
+        first, _ = found.setdefault(experiment.digest(), (point, experiment))
+        if first is not point:
+            twice.append((point, first))
+    # Named without those that are there already, which would make every name longer.
+    names = _names([point for point, _ in found.values()])
+    runs = [_variant(sweep, name, *one) for name, one in zip(names, found.values(), strict=True)]
+    return runs, list(dict.fromkeys(_same(*pair) for pair in twice))
 
 
 def drawn(random: Random) -> list[dict[str, Any]]:
@@ -72,6 +71,27 @@ def drawn(random: Random) -> list[dict[str, Any]]:
 class _Point:
     title: str | None
     settings: dict[str, Any]
+
+
+def _variant(sweep: Sweep, name: str, point: _Point, experiment: Experiment) -> Variant:
+    seed = point.settings.get(SEED) if sweep.seeds else None
+    varied = {key: value for key, value in point.settings.items() if not (sweep.seeds and key == SEED)}
+    return Variant(name, experiment, varied, seed)
+
+
+def _same(point: _Point, first: _Point) -> str:
+    """Two combinations that are one run, each by its settings."""
+    one, other = _said(point), _said(first)
+    if one == other:
+        return f"{one} is there more than once: one run"
+    return f"{one} is the same experiment as {other}: one run"
+
+
+def _said(point: _Point) -> str:
+    settings = ", ".join(f"{key} = {value!r}" for key, value in point.settings.items())
+    if point.title:
+        return f"{point.title} ({settings})" if settings else point.title
+    return settings or "the base"
 
 
 def _points(sweep: Sweep) -> Iterator[_Point]:
@@ -120,6 +140,10 @@ def _endings(keys: Iterable[str]) -> dict[str, str]:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, dict):  # a step
+        return _word(value.get("name") or value.get("preset") or value.get("method") or "step")
+    if value in ([], ()):
+        return "none"
     if isinstance(value, (list, tuple)):
         return "+".join(map(_word, value))
     text = f"{value:g}" if isinstance(value, float) else str(value)

@@ -30,6 +30,14 @@ def test_both_names_of_the_skin_type_are_read_and_unknown_is_in_no_group(tmp_pat
     assert types.codes.tolist() == [0, 1, -1]
 
 
+def test_skin_types_that_pandas_wrote_as_floats_are_read(tmp_path):
+    rows = [ROWS[0].replace("3", "3.0", 1), ROWS[1].replace("4", "4.0"), ROWS[2].replace("-1", "-1.0")]
+    found = made(tmp_path, rows=rows)
+    assert found.frame["fitzpatrick_scale"].tolist() == ["3", "4", "-1"]
+    with pytest.raises(DataError, match="the skin type is '3.5'"):
+        made(tmp_path, rows=[ROWS[0].replace("3", "3.5", 1), *ROWS[1:]])
+
+
 @pytest.mark.parametrize(
     ("level", "labels"),
     [
@@ -60,8 +68,12 @@ def test_what_it_cannot_read_is_refused(tmp_path):
     message = "row 3 of 'f.csv': the skin type is '7', but 1 to 6, or -1 .* is expected. 2 rows are like this: 3, 4."
     with pytest.raises(DataError, match=message):
         made(tmp_path, rows=[ROWS[0], ROWS[1].replace("4", "7"), ROWS[2].replace("-1", "0")])
-    with pytest.raises(DataError, match=r"row 2 of 'f.csv': label is 'acnee'\. Did you mean 'acne'"):
+    with pytest.raises(DataError, match=r"row 2 of 'f.csv': label is 'acnee'\. Did you mean 'acne'") as refused:
         made(tmp_path, rows=[ROWS[0].replace("acne", "acnee"), *ROWS[1:]])
+    assert "There are 114 classes, such as 'acanthosis nigricans', 'acne', 'acne vulgaris'." in str(refused.value)
+    with pytest.raises(DataError, match=r"label is 'xx'\. 1 rows are like this\. There are 114 classes") as refused:
+        made(tmp_path, rows=[ROWS[0].replace("acne", "xx"), *ROWS[1:]])
+    assert len(str(refused.value)) < 250
 
 
 @pytest.fixture(scope="module")

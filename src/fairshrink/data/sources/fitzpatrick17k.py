@@ -56,6 +56,8 @@ def _complete(frame: pd.DataFrame, rows: NDArray[np.int64], where: str) -> pd.Da
     if SKIN_TYPE not in frame.columns and OTHER_NAME in frame.columns:
         frame = frame.rename(columns={OTHER_NAME: SKIN_TYPE})
     need_column(SKIN_TYPE, frame.columns, f"'{where}'")
+    # pandas writes whole numbers beside empty cells as 3.0.
+    frame = frame.assign(**{SKIN_TYPE: frame[SKIN_TYPE].str.replace(r"^(-?\d)\.0+$", r"\1", regex=True)})
     strange = ~frame[SKIN_TYPE].isin(SKIN_TYPES).to_numpy()
     if strange.any():
         at = int(np.flatnonzero(strange)[0])

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fairshrink.data.table import Coverage, Manifest, Missing, excluded_rows, fi
 from fairshrink.errors import ConfigError, DataError, suggest
 
 POLICIES = ("error", "exclude")
+MANY = 20  # classes that are not listed one by one
 Excluded = list[tuple[int, str, str]]
 Complete = Callable[[pd.DataFrame, NDArray[np.int64], str], pd.DataFrame]
 
@@ -193,6 +195,16 @@ def _complaint(out: Excluded, metadata: Path, archive: Archive, coverage: Covera
     return "\n".join(lines)
 
 
+def _among(label: str, classes: Sequence[str], count: int) -> str:
+    """The end of an error about an unknown class: all classes, or the nearest where they are many."""
+    like = f"{count:,} rows are like this."
+    if len(classes) <= MANY:
+        return f"{suggest(label, classes)} {like} The classes are {', '.join(classes)}."
+    near = " or ".join(f"'{name}'" for name in get_close_matches(label, classes, n=3))
+    meant = f" Did you mean {near}?" if near else ""
+    return f"{meant} {like} There are {len(classes)} classes, such as {first_few(classes[:3])}."
+
+
 def _classes(labels: Sequence[str], columns: Columns, rows: NDArray[np.int64], metadata: Path) -> tuple[str, ...]:
     found = sorted(set(labels))
     if columns.classes is not None:
@@ -200,8 +212,8 @@ def _classes(labels: Sequence[str], columns: Columns, rows: NDArray[np.int64], m
         if strange:
             label, row = strange[0]
             raise DataError(
-                f"row {row:,} of '{metadata.name}': {columns.label} is '{label}'.{suggest(label, columns.classes)} "
-                f"{len(strange):,} rows are like this. The classes are {', '.join(columns.classes)}."
+                f"row {row:,} of '{metadata.name}': {columns.label} is '{label}'."
+                f"{_among(label, columns.classes, len(strange))}"
             )
         return columns.classes
     if len(found) < 2:
