@@ -95,7 +95,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(command, monkeypat
     assert status == 0
     assert "run ratio-0.2_seed-0: missing" in out
     assert "... and 3 more" in out
-    assert "into here: 4 runs of 8 stages, 6 of them different, 6 not done yet" in out
+    assert "into here: runs: 4; stages: 8, 6 of them different, 6 not done yet" in out
     assert "work left: about " in out
     assert not (tmp_path / "here").exists()
 
@@ -108,7 +108,7 @@ def test_a_dry_run_counts_what_would_be_taken_over_and_says_what_is_there_twice(
     assert status == 0
     assert "shrink.0.ratio = 0.3 is there more than once: one run" in out
     assert "from here: would be taken over, if its data are the same: train-" in out
-    assert "into new: 2 runs of 4 stages, 3 of them different, 1 not done yet" in out
+    assert "into new: runs: 2; stages: 4, 3 of them different, 1 not done yet" in out
     assert not (tmp_path / "new").exists()
     status, _, err = command(more, "--out", "here", "--dry-run")
     assert status == 2

@@ -105,7 +105,7 @@ def test_progress_counts_units_and_tells_what_is_left(swept):
     _, engine, lines, _ = swept
     assert lines.moved[-1][1:] == (len(engine.begun), len(engine.begun))
     assert any("left" in what for what, _, _ in lines.moved)
-    assert f"2 runs, {len(engine.begun)} of {len(engine.begun)} units to do, 1 at a time" in lines.said[0]
+    assert f"runs: 2; units to do: {len(engine.begun)} of {len(engine.begun)}, 1 at a time" in lines.said[0]
 
 
 def test_started_again_it_does_nothing(swept):

@@ -18,6 +18,6 @@ def test_a_wrong_source_is_refused_before_anything_is_done(done, tmp_path):
 def test_how_much_there_is_to_do_is_said_before_the_first_unit_and_after_taking_over(done, tmp_path):
     lines = Lines()
     sweep(sweep_file(), tmp_path / "to", Here(), observer=lines, options=Options(sources=(done.root,)))
-    assert lines.said[0].startswith("1 runs, 5 of 5 units to do")
+    assert lines.said[0].startswith("runs: 1; units to do: 5 of 5")
     assert lines.said[1].startswith("begins: data-")
-    assert "with what --from brought, 1 units to do" in lines.said
+    assert "with what --from brought, units to do: 1" in lines.said

@@ -110,13 +110,13 @@ class Sweeping:
         self.failures = known_failures(left, self.paths, self.observer, retry=self.options.retry_failed)
         wanted = needed(map(run_unit, self.runs), self.units, self.done)
         self.observer.say(
-            f"{len(self.runs)} runs, {len(wanted)} of {len(self.units)} units to do, {self.engine.slots} at a time; what each of "
-            f"them says is in {self.paths.root / 'log'}"
+            f"runs: {len(self.runs)}; units to do: {len(wanted)} of {len(self.units)}, {self.engine.slots} at a time; what "
+            f"each of them says is in {self.paths.root / 'log'}"
         )
         if self.options.sources:
             self._take_over()
             wanted = needed(map(run_unit, self.runs), self.units, self.done)
-            self.observer.say(f"with what --from brought, {len(wanted)} units to do")
+            self.observer.say(f"with what --from brought, units to do: {len(wanted)}")
         self._save()
         self._do([name for name in self.units if name in wanted])
         return self._save()

@@ -60,7 +60,7 @@ def plan_sweep(
     each = sum(len(chains(run.experiment)) for run in runs)
     left = [stages[key] for key in stages if key in needed(map(run_unit, runs), parts, done)]
     observer.say(
-        f"into {out}: {len(runs)} runs of {each} stages, {len(stages)} of them different, {len(left)} not done yet"
+        f"into {out}: runs: {len(runs)}; stages: {each}, {len(stages)} of them different, {len(left)} not done yet"
     )
     _say_cost(runs, left, beside, slots, observer)
 
@@ -68,8 +68,10 @@ def plan_sweep(
 def _say_cost(runs: Sequence[Variant], left: Sequence[Chain], beside: Path, slots: int, observer: Observer) -> None:
     measured: dict[str, tuple[Sizes, Pace]] = {}
     seconds = 0.0
-    if left:
-        observer.say("measuring this machine ...")
+    if not left:
+        observer.say("work left: none but putting runs together, if that")
+        return
+    observer.say("measuring this machine ...")
     for chain in left:
         kind = _kind(chain)
         if kind not in measured:
