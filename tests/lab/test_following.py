@@ -132,4 +132,4 @@ def test_started_again_with_one_process_nothing_is_done_again(shared_run):
     before = files(folder / "run")
     run(SMALL, folder / "run")
     assert files(folder / "run") == before
-    assert read_json(folder / "run" / "environment.json")["processes"] == 1
+    assert read_json(folder / "run" / "environment.json")["processes"] == 2  # where the training was computed
