@@ -11,7 +11,8 @@ from fairshrink.lab.ray_engine import start_ray
 from fairshrink.lab.sweep import sweep
 from sweeping import Here, Lines, outputs, sweep_file
 
-SMALL = {"data": {"folds": 3}, "train": {"epochs": 3}}
+# Long enough that trainings on both nodes overlap also where a second process needs seconds to start.
+SMALL = {"data": {"folds": 3}, "train": {"epochs": 60}}
 RATIOS = {"shrink.0.ratio": [0.2, 0.3]}
 
 
