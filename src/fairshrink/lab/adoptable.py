@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fairshrink.lab.adopting import is_complete, line_of_descent, runs_in
-from fairshrink.lab.chains import Chain, chains
-from fairshrink.lab.config import load_experiment
+from fairshrink.lab.adopting import offered, runs_in
+from fairshrink.lab.chains import Chain
 from fairshrink.lab.sweep_store import SweepPaths
 
 
@@ -30,12 +29,5 @@ def adoptable(source: Path, wanted: Mapping[str, Chain], paths: SweepPaths) -> l
     Raises:
         ConfigError: It is no run or sweep folder.
     """
-    found = []
-    for folder in runs_in(source):
-        theirs = chains(load_experiment(folder.config))
-        numbers = {chain.key: number for number, chain in enumerate(theirs)}
-        for chain in theirs:
-            lacking = chain.key in wanted and not chain.done(paths.stage(chain))
-            if lacking and all(is_complete(above, folder, numbers[above.key]) for above in line_of_descent(chain)):
-                found.append(chain.key)
+    found = [line[-1].key for folder in runs_in(source) for line, _ in offered(folder, wanted, paths)]
     return list(dict.fromkeys(found))

@@ -1,7 +1,7 @@
 """Finished stages of another folder, taken over where they are the same as a sweep's."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +67,41 @@ def _take(
     folder: RunPaths, wanted: Mapping[str, Chain], paths: SweepPaths, here: tuple[Path, Observer]
 ) -> Iterable[Chain]:
     beside, observer = here
+    for line, numbers in offered(folder, wanted, paths):
+        chain = line[-1]
+        _check_data(chain, folder, paths)
+        _check_files(chain, folder, beside)
+        for note in _differences(chain, folder):
+            observer.say(note)
+        _link(line, folder, numbers, paths)
+        yield chain
+
+
+def offered(
+    folder: RunPaths, wanted: Mapping[str, Chain], paths: SweepPaths
+) -> Iterator[tuple[list[Chain], list[int]]]:
+    """Stages that a run folder has finished, with all that they are built on, and a sweep needs and lacks.
+
+    Each is looked for when it is asked for, so that what was taken over meanwhile is not offered again.
+
+    Yields:
+        The stage after what it is built on, and the number of each of them in the folder.
+    """
     theirs = chains(load_experiment(folder.config))
     numbers = {chain.key: number for number, chain in enumerate(theirs)}
     for chain in theirs:
-        line = line_of_descent(chain)
+        line = _line(chain)
         lacking = chain.key in wanted and not chain.done(paths.stage(chain))
-        if lacking and all(is_complete(above, folder, numbers[above.key]) for above in line):
-            _check_data(chain, folder, paths)
-            _check_files(chain, folder, beside)
-            for note in _differences(chain, folder):
-                observer.say(note)
-            _link(line, folder, [numbers[above.key] for above in line], paths)
-            yield chain
+        if lacking and all(_is_complete(above, folder, numbers[above.key]) for above in line):
+            yield line, [numbers[above.key] for above in line]
 
 
-def line_of_descent(chain: Chain) -> list[Chain]:
+def _line(chain: Chain) -> list[Chain]:
     """The stage, after all that it is built on."""
-    return [chain] if chain.parent is None else [*line_of_descent(chain.parent), chain]
+    return [chain] if chain.parent is None else [*_line(chain.parent), chain]
 
 
-def is_complete(chain: Chain, folder: RunPaths, number: int) -> bool:
-    """Whether a run folder holds all of a stage that other stages need."""
+def _is_complete(chain: Chain, folder: RunPaths, number: int) -> bool:
     stage = chain.stage(folder, number)
     return stage.complete(stage.of_a_step() if chain.step else ())
 
