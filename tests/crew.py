@@ -17,6 +17,7 @@ from fairshrink.metrics.counts import GroupCounts
 from fairshrink.train.evaluate import evaluate
 from fairshrink.train.loop import TrainSettings, fit
 from fairshrink.train.objectives import Erm, State
+from fairshrink.train.objectives.group_gap import GroupGap
 from fairshrink.train.processes import is_lost, spread
 from fairshrink.types import GroupBatch
 
@@ -87,6 +88,14 @@ def train(settings: TrainSettings, share: Share, **how: Any) -> tuple[dict[str, 
     return weights(model), [epoch.loss for epoch in history]
 
 
+def held() -> dict[str, Tensor]:
+    """Half of the weights of both layers."""
+    draw = torch.Generator().manual_seed(6)
+    return {
+        name: torch.rand(plain().get_parameter(name).shape, generator=draw) < 0.5 for name in ("1.weight", "3.weight")
+    }
+
+
 def interrupted(folder: Path, share: Share) -> None:
     """Stopped in the second epoch; the state of the first is there."""
     seen = []
@@ -130,6 +139,7 @@ def refusals(share: Share) -> dict[str, str]:
     return {
         "loss": said(lambda: fit(plain(), nan, **how)),
         "objective": said(lambda: fit(normed(), batches((5,)), objective=Broken(), **how)),
+        "compares": said(lambda: fit(plain(), batches(), objective=GroupGap(alpha=0.5), **how)),
         "keeps": said(lambda: fit(plain(), batches(), objective=WithMean(), **how)),
         "outputs": said(lambda: evaluate(plain(), nan, num_groups=2, num_classes=3, share=share)),
         "empty": said(lambda: evaluate(plain(), [], num_groups=2, num_classes=3, share=share)),
@@ -148,6 +158,7 @@ def stats(share: Share) -> dict[str, Tensor]:
 
 def everything(share: Share, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {name: train(settings, share) for name, settings in SETTINGS_OF.items()}
+    found["held"] = train(SETTINGS, share, held=held(), objective=GroupGap())
     found["counts"] = [counts(total, share).counts for total in TOTALS]
     found["spread"] = [
         spread(content if share.rank == 0 else None, share, torch.device("cpu")) for content in (b"abc", b"", None)

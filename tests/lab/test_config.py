@@ -31,6 +31,15 @@ def test_defaults_are_those_of_the_design():
     assert (experiment.data.count, experiment.data.size, experiment.data.groups) == (4000, 64, ("tone",))
 
 
+def test_steps_of_the_learning_rate_are_told_to_the_training():
+    loop = parse(train={"schedule": "step", "step_epochs": 4, "step_factor": 0.57}).train.loop()
+    assert (loop.schedule, loop.step_epochs, loop.step_factor) == ("step", 4, 0.57)
+    once = parse(train={"schedule": "step"})
+    assert (once.train.loop().step_epochs, once.train.loop().step_factor) == (None, 0.1)
+    assert parse(train={"schedule": "step", "step_factor": 0.1}).digest() == once.digest()
+    assert parse(train={"schedule": "step", "step_factor": 0.2}).digest() != once.digest()
+
+
 def test_a_source_fills_in_what_it_knows():
     data = parse(data=HAM).data
     assert (data.groups, data.split_by) == (("sex", "age >= 60"), "lesion_id")
@@ -147,6 +156,12 @@ def test_steps_take_the_defaults_unless_they_say_otherwise():
         ({"train": {"objective": "em"}}, r"no objective called 'em'. Did you mean 'erm'\?"),
         ({"train": {"augment": ["flop"]}}, r"Did you mean 'flip'\?"),
         ({"train": {"momentum": 0.0}}, "nesterov is true, but momentum is 0"),
+        ({"train": {"schedule": "step", "step_epochs": 0}}, r"train\.step_epochs is 0, but 1 or more is expected\.$"),
+        (
+            {"train": {"schedule": "step", "step_factor": 2}},
+            r"train\.step_factor is 2, but 1 or less is expected",
+        ),
+        ({"train": {"step_epochs": 3}}, "step_epochs is 3, but the schedule is 'onecycle', which has no steps"),
         ({"data": {"source": "lesions", "groups": ["age => 60"]}}, "age => 60"),
         (
             {"shrink_defaults": {"sampels": 3}, "shrink": [{"method": "obd"}]},

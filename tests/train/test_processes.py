@@ -31,6 +31,17 @@ def test_the_weights_are_those_of_one_process(found, name):
         assert seen == pytest.approx(losses, rel=1e-9)
 
 
+def test_held_weights_stay_and_the_others_are_those_of_one_process(found):
+    masks, before = crew.held(), crew.weights(crew.plain())
+    expected, _ = crew.train(crew.SETTINGS, ALONE, held=masks)
+    for process in found:
+        trained, _ = process["held"]
+        assert_close(trained, expected, rtol=1e-9, atol=1e-12)
+        for name, mask in masks.items():
+            assert trained[name][mask].equal(before[name][mask])
+            assert not trained[name][~mask].equal(before[name][~mask])
+
+
 def test_an_interrupted_training_goes_on(found):
     expected, losses = crew.train(crew.SETTINGS, ALONE)
     for process in found:
@@ -87,6 +98,12 @@ def test_an_objective_that_keeps_something_is_for_one_process(found):
     for process in found:
         said = process["refusals"]["keeps"]
         assert said.startswith("ConfigError: the objective WithMean keeps something between batches, which 2 processes")
+
+
+def test_an_objective_that_compares_samples_is_for_one_process(found):
+    for process in found:
+        said = process["refusals"]["compares"]
+        assert said.startswith("ConfigError: the objective GroupGap compares samples of a batch, of which 2 processes")
 
 
 def test_nothing_to_evaluate_is_refused_in_all_processes(found):

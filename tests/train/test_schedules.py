@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from fairshrink.train.schedules import make_optimizer, make_schedule
+from fairshrink.errors import ModelError
+from fairshrink.train.schedules import make_optimizer, make_schedule, taken_over
 from fairshrink.train.settings import SCHEDULES, TrainSettings
 
 BATCHES = 7
@@ -26,6 +27,30 @@ def test_step_divides_by_ten_after_four_fifths_of_the_epochs():
     """As FairPrune: epoch 160 of 200."""
     lr, _ = rates(TrainSettings(epochs=10, schedule="step", lr=0.1))
     assert lr == pytest.approx([0.1] * 8 * BATCHES + [0.01] * 2 * BATCHES)
+
+
+def test_step_can_come_every_few_epochs_and_by_another_factor():
+    """As FairQuantize's re-training: times 0.57 every 4 epochs."""
+    lr, _ = rates(TrainSettings(epochs=10, schedule="step", lr=0.1, step_epochs=4, step_factor=0.57))
+    expected = [0.1] * 4 * BATCHES + [0.057] * 4 * BATCHES + [0.03249] * 2 * BATCHES
+    assert lr == pytest.approx(expected)
+    lr, _ = rates(TrainSettings(epochs=5, schedule="step", lr=0.1, step_factor=0.5))
+    assert lr == pytest.approx([0.1] * 4 * BATCHES + [0.05] * BATCHES)
+
+
+def test_an_optimizer_is_taken_over_with_its_state():
+    parameter = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([parameter], lr=3.0, momentum=0.5)
+    parameter.grad = torch.ones(2)
+    optimizer.step()
+    make_schedule(optimizer, TrainSettings(lr=0.2), BATCHES)
+    assert taken_over(optimizer, [parameter], TrainSettings(lr=0.1)) is optimizer
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    assert optimizer.param_groups[0]["momentum"] == 0.5
+    assert optimizer.state[parameter]["momentum_buffer"].equal(torch.ones(2))
+    for others in ([], [parameter, nn.Parameter(torch.ones(1))], [nn.Parameter(torch.ones(2))]):
+        with pytest.raises(ModelError, match=f"has 1 parameters, .* among the {len(others)} that are trained"):
+            taken_over(optimizer, others, TrainSettings())
 
 
 def test_cosine_goes_from_the_rate_to_nothing():

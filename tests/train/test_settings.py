@@ -35,6 +35,11 @@ def test_defaults_are_those_of_the_experiment_file():
         ({"momentum": 1.0}, "momentum is 1.0, expected at least 0 and below 1."),
         ({"weight_decay": -1e-4}, "weight_decay is -0.0001, expected 0 or more."),
         ({"seed": -1}, "seed is -1, expected 0 or more."),
+        ({"schedule": "step", "step_epochs": 0}, "step_epochs is 0, expected 1 or more, or none."),
+        ({"schedule": "step", "step_factor": 0.0}, "step_factor is 0.0, expected a number above 0, at most 1."),
+        ({"schedule": "step", "step_factor": 1.5}, "step_factor is 1.5, expected a number above 0, at most 1."),
+        ({"step_epochs": 4}, "step_epochs is 4, but the schedule is 'onecycle', which has no steps."),
+        ({"schedule": "cosine", "step_factor": 0.5}, "Set schedule = 'step', or leave step_factor out."),
         ({"momentum": 0.0}, "nesterov is true, but momentum is 0"),
     ],
 )

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from fairshrink.data.portions import ALONE, Portion
 from fairshrink.errors import ConfigError, DataError, ModelError
 from fairshrink.maths.sharing import Share
+from fairshrink.train.held import Held, check_held, hold, in_words, mask_gradients_, put_back_
 from fairshrink.train.loading import EpochLoader, portions
-from fairshrink.train.objectives import Objective, erm
+from fairshrink.train.objectives import Objective, State, erm
 from fairshrink.train.precision import autocast, device_of, to_device, usable
 from fairshrink.train.processes import agreed, parallel, share_buffers_, spread
 from fairshrink.train.resume import Session, describe, load_state, read_state, save_state
-from fairshrink.train.schedules import make_optimizer, make_schedule
+from fairshrink.train.schedules import make_optimizer, make_schedule, taken_over
 from fairshrink.train.settings import TrainSettings
 from fairshrink.types import GroupBatch
 
@@ -66,6 +68,9 @@ def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are 
     validate: Validate | None = None,
     observer: Observer | None = None,
     share: Share = ALONE,
+    held: Mapping[str, Tensor] | None = None,
+    first: int = 0,
+    optimizer: Optimizer | None = None,
 ) -> list[Epoch]:
     """Train a model where it is (CPU or CUDA), and leave it in eval mode.
 
@@ -80,6 +85,9 @@ def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are 
     samples of every batch, and the weights are those of one process up to rounding, but for what a layer does over a batch
     (batch norm, dropout). All end with the same model and history; process 0 alone reads and writes the file.
 
+    A training can be one round of several: what is `held` stays, `first` counts the epochs of the rounds before, and the
+    `optimizer` can be that of the round before.
+
     Args:
         model: Changed in place.
         loader: Gives `epoch(k)`; or a list of batches, the same for every epoch.
@@ -90,25 +98,38 @@ def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are 
         validate: Called after every epoch with the model in eval mode; its numbers go into the history.
         observer: Called after every batch as observer(epoch, batches done, batches, loss).
         share: Which process of how many this is; one process by default, whatever group there is.
+        held: Parameter name -> True where a weight must stay, bit by bit, what it is when the training begins: no gradient,
+            momentum or weight decay reaches it, and the optimiser's state there is 0.
+        first: Number of the first epoch: order, augmentation and random numbers are those of epochs first, first + 1, ...
+            The records, the observer and the schedule count from this training's own beginning.
+        optimizer: Gone on with, its state and settings kept, but for the learning rate, which is that of `settings`; it must
+            have just the parameters that are trained. None: a new one, as `settings` say.
 
     Returns:
         One record per epoch, those before an interruption included.
 
     Raises:
         DataError: There are no batches.
-        ModelError: The loss is not finite, or another process could not go on.
-        ConfigError: Several processes, and an objective that keeps something between batches.
+        ModelError: The loss is not finite, another process could not go on, or `held` or `optimizer` is of another model.
+        ConfigError: Several processes, and an objective that keeps something between batches or needs whole ones; or `first`
+            is below 0.
         StoreError: The state file cannot be written, is damaged, or belongs to other settings.
     """
     if len(loader) == 0:
         raise DataError("there are no batches to train on: the training split is empty.")
-    session = _begin(model, objective, settings, num_groups, len(loader))
-    _check_shareable(session, objective, share)
-    described = describe(settings, objective, num_groups, len(loader))
+    if first < 0:
+        raise ConfigError(f"first is {first}, expected the number of an epoch, counted from 0.")
+    check_held(model, held or {})
+    state = _state(model, objective, settings, num_groups)
+    session = _session(model, state, settings, len(loader), optimizer)
+    _check_shareable(state, objective, share)
+    described = describe(settings, objective, num_groups, len(loader)) | _round(first, held or {})
     history = _gone_on_with(session, state_file, described, share)
-    how = _Pass(objective, usable(settings.precision, device_of(model)), observer, share, parallel(model, share))
+    precision = usable(settings.precision, device_of(model))
+    shared = parallel(model, share)  # Every process's weights are process 0's from here on: these are held.
+    how = _Pass(objective, precision, observer, share, shared, hold(model, held or {}), first)
     for number in range(len(history), settings.epochs):
-        with _own_randomness((settings.seed, number + 1, share.rank), device_of(model)):
+        with _own_randomness((settings.seed, first + number + 1, share.rank), device_of(model)):
             done = _epoch(session, loader, number, how)
             model.eval()
             val = {name: float(value) for name, value in validate(model).items()} if validate else None
@@ -143,34 +164,51 @@ class _Pass:
     observer: Observer | None
     share: Share
     model: nn.Module
+    held: Sequence[Held]
+    first: int
 
 
-def _check_shareable(session: Session, objective: Objective, share: Share) -> None:
-    state = session.state
+def _round(first: int, held: Mapping[str, Tensor]) -> dict[str, str]:
+    """What makes a training one round of several; nothing for others, whose state files know nothing of rounds."""
+    said = {"first": str(first) if first else "", "held": in_words(held)}
+    return {name: words for name, words in said.items() if words}
+
+
+def _check_shareable(state: State, objective: Objective, share: Share) -> None:
     if share.count > 1 and (state.modules or state.optimizers or state.tensors):
         raise ConfigError(
             f"the objective {type(objective).__name__} keeps something between batches, which {share.count} processes would each "
             "have of their own. Train with one process."
         )
+    if share.count > 1 and state.whole_batches:
+        raise ConfigError(
+            f"the objective {type(objective).__name__} compares samples of a batch, of which {share.count} processes would each "
+            "have a part. Train with one process."
+        )
 
 
-def _begin(model: nn.Module, objective: Objective, settings: TrainSettings, num_groups: int, batches: int) -> Session:
+def _state(model: nn.Module, objective: Objective, settings: TrainSettings, num_groups: int) -> State:
     model.to(memory_format=torch.channels_last)
     with _own_randomness((settings.seed, 0, 0), device_of(model)):
-        state = objective.begin(model, num_groups)
+        return objective.begin(model, num_groups)
+
+
+def _session(
+    model: nn.Module, state: State, settings: TrainSettings, batches: int, optimizer: Optimizer | None
+) -> Session:
     owned = {id(p) for own in state.optimizers.values() for group in own.param_groups for p in group["params"]}
     extra = (p for module in state.modules.values() for p in module.parameters() if p.requires_grad)
     trained = [p for p in model.parameters() if p.requires_grad] + [p for p in extra if id(p) not in owned]
-    optimizer = make_optimizer(trained, settings)
-    return Session(model, optimizer, make_schedule(optimizer, settings, batches), state)
+    used = make_optimizer(trained, settings) if optimizer is None else taken_over(optimizer, trained, settings)
+    return Session(model, used, make_schedule(used, settings, batches), state)
 
 
 def _epoch(session: Session, loader: EpochLoader | Sequence[GroupBatch], number: int, how: _Pass) -> Epoch:
     session.model.train()
-    session.state.epoch = number
+    session.state.epoch = how.first + number
     device, lr = device_of(session.model), float(session.optimizer.param_groups[0]["lr"])
     total, seen, start = 0.0, 0, time.perf_counter()
-    for index, (batch, whole) in enumerate(portions(loader, number, how.share), start=1):
+    for index, (batch, whole) in enumerate(portions(loader, how.first + number, how.share), start=1):
         here = GroupBatch(to_device(batch.x, device), batch.y.to(device), batch.g.to(device))
         loss = _update(session, Portion(here, whole), how, f"epoch {number + 1}, batch {index} of {len(loader)}")
         total, seen = total + loss * whole, seen + whole
@@ -202,7 +240,9 @@ def _update(session: Session, portion: Portion, how: _Pass, where: str) -> float
     if how.share.count > 1:  # Gradients are averaged over processes, however much each has of the batch.
         loss = loss * (weight * how.share.count)
     loss.backward()
+    mask_gradients_(how.held)
     session.optimizer.step()
+    put_back_(how.held, session.optimizer)
     session.schedule.step()
     return value
 

@@ -16,6 +16,7 @@ from fairshrink.train.objectives import Objective, State
 from fairshrink.train.settings import TrainSettings
 
 FORMAT = 1
+ADDED = ("step_epochs", "step_factor")  # Settings that older state files do not know: written only where they are set.
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Session:
 
 def describe(settings: TrainSettings, objective: Objective, num_groups: int, batches: int) -> dict[str, str]:
     """What must be the same for a training to be gone on with."""
-    written = {name: repr(value) for name, value in asdict(settings).items()}
+    plain = asdict(TrainSettings())
+    written = {
+        name: repr(value) for name, value in asdict(settings).items() if name not in ADDED or value != plain[name]
+    }
     return written | {
         "objective": _in_words(objective),
         "num_groups": str(num_groups),
@@ -132,7 +136,11 @@ def _read(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def _check_same(path: Path, written: dict[str, str], now: dict[str, str]) -> None:
-    other = [f"{name} {written.get(name)} (now {value})" for name, value in now.items() if written.get(name) != value]
+    other = [
+        f"{name} {written.get(name, 'not set')} (now {now.get(name, 'not set')})"
+        for name in {**now, **written}
+        if written.get(name) != now.get(name)
+    ]
     if other:
         raise StoreError(
             f"'{path}' was written by a training with other settings: {', '.join(other)}.\n"

@@ -23,9 +23,11 @@ class TrainSettings:
         momentum: Of "sgd"; no schedule changes it.
         nesterov: Nesterov's form of momentum, "sgd" only.
         weight_decay: On every parameter, biases and norms too.
-        schedule: "onecycle", "step" (a tenth after 80 % of the epochs), "cosine" or "constant".
+        schedule: "onecycle", "step" (smaller from time to time), "cosine" or "constant".
         precision: "fp32", or "bf16": weights stay in fp32, layers compute in bfloat16 where the processor can.
         seed: Of everything that the training draws (dropout, heads of an objective), keyed with the epoch.
+        step_epochs: Of "step": the learning rate gets smaller every that many epochs; None: once, after 80 % of them.
+        step_factor: Of "step": by which it is multiplied.
 
     Raises:
         ConfigError: A name is unknown or a number is out of range.
@@ -40,6 +42,8 @@ class TrainSettings:
     schedule: str = "onecycle"
     precision: str = "bf16"
     seed: int = 0
+    step_epochs: int | None = None
+    step_factor: float | int = 0.1
 
     def __post_init__(self):
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
@@ -49,8 +53,21 @@ class TrainSettings:
         _check(0 <= self.momentum < 1, "momentum", self.momentum, "at least 0 and below 1")
         _check(0 <= self.weight_decay < float("inf"), "weight_decay", self.weight_decay, "0 or more")
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
+        _check(self.step_epochs is None or self.step_epochs >= 1, "step_epochs", self.step_epochs, "1 or more, or none")
+        _check(0 < self.step_factor <= 1, "step_factor", self.step_factor, "a number above 0, at most 1")
+        self._check_steps()
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ConfigError("nesterov is true, but momentum is 0: give a momentum above 0, or set nesterov = false.")
+
+    def _check_steps(self) -> None:
+        if self.schedule == "step":
+            return
+        for name, default in (("step_epochs", None), ("step_factor", 0.1)):
+            if (given := getattr(self, name)) != default:
+                raise ConfigError(
+                    f"{name} is {given}, but the schedule is '{self.schedule}', which has no steps.\n"
+                    f"  Set schedule = 'step', or leave {name} out."
+                )
 
 
 def check_name(setting: str, name: str, known: tuple[str, ...]) -> None:
@@ -63,6 +80,6 @@ def check_name(setting: str, name: str, known: tuple[str, ...]) -> None:
         raise ConfigError(f"there is no {setting} called '{name}'.{suggest(name, known)}")
 
 
-def _check(holds: bool, setting: str, value: float | int, expected: str) -> None:
+def _check(holds: bool, setting: str, value: float | int | None, expected: str) -> None:
     if not holds:
         raise ConfigError(f"{setting} is {value}, expected {expected}.")

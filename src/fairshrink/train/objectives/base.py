@@ -18,12 +18,15 @@ class State:
         optimizers: The objective's own; it steps them itself.
         tensors: Group weights, running means: replace or change them as training goes.
         epoch: Which pass over the data this is, from 0; the loop sets it.
+        whole_batches: Whether the loss is no mean over samples, so that parts of a batch cannot be computed apart: several
+            processes are refused.
     """
 
     modules: dict[str, nn.Module] = field(default_factory=dict)
     optimizers: dict[str, Optimizer] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     epoch: int = 0
+    whole_batches: bool = False
 
 
 @runtime_checkable
