@@ -1,5 +1,6 @@
 """Small models and batches for the tests of this room."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,3 +35,21 @@ def unchecked(train: object, val: object) -> Splits:
     for name, batches in (("train", train), ("val", val), ("test", [])):
         object.__setattr__(splits, name, batches)
     return splits
+
+
+def same(one, other) -> bool:
+    """Two results of compress(), bit for bit but for the time that they took."""
+    states = [done.model.state_dict() for done in (one, other)]
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    for name, mask in one.frozen.mask.items():
+        assert torch.equal(mask, other.frozen.mask[name])
+        assert torch.equal(one.frozen.value[name], other.frozen.value[name])
+    assert list(one.frozen.mask) == list(other.frozen.mask)
+    for a, b in zip((one.start, *one.steps), (other.start, *other.steps), strict=True):
+        assert (a.ratio, a.fixed, a.total) == (b.ratio, b.fixed, b.total)
+        assert np.array_equal(a.counts.counts, b.counts.counts)
+        assert np.array_equal(a.soft.true_prob, b.soft.true_prob)
+        assert np.array_equal(a.soft.log_loss, b.soft.log_loss)
+    ends = [(done.unprivileged, done.measured, done.stopped) for done in (one, other)]
+    return ends[0] == ends[1]

@@ -2,7 +2,7 @@
 
 from fairshrink.audit import Comparison, audit, compare
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.methods import fairprune, obd
+from fairshrink.compress.methods import fairprune, fairquantize, obd, retrain
 from fairshrink.compress.recipe import Recipe, compress
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.tasks import Task, classify
@@ -27,5 +27,5 @@ __all__ = [
     "compress",
     "fairprune",
     "ggn_diagonal",
-    "obd",
+    "obd", "fairquantize", "retrain",
 ]

@@ -31,8 +31,15 @@ class Splits:
 
     Scores are sums over samples: give the training images in a fixed order and as they are, without shuffling or
     augmentation. Nothing that shrinks a model reads test.
+
+    Attributes:
+        train: What scores are taken from.
+        val: What choices are made on.
+        test: Not touched.
+        retrain: What a re-training between the steps sees, shuffled and augmented as you like; None: train.
     """
 
     train: Batches
     val: Batches
     test: Batches = ()
+    retrain: Batches | None = None

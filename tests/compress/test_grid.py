@@ -1,6 +1,5 @@
 import copy
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,27 +12,9 @@ from fairshrink.compress.recipe import Recipe, compress
 from fairshrink.compress.schedules import linear
 from fairshrink.errors import ConfigError
 from fairshrink.maths.codebooks import zero
-from toys import toy_model, toy_splits
+from toys import same, toy_model, toy_splits
 
 TOTAL = 4 * 2 * 9 + 64 * 3
-
-
-def same(one, other) -> bool:
-    """Two results of compress(), bit for bit but for the time that they took."""
-    states = [done.model.state_dict() for done in (one, other)]
-    assert list(states[0]) == list(states[1])
-    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    for name, mask in one.frozen.mask.items():
-        assert torch.equal(mask, other.frozen.mask[name])
-        assert torch.equal(one.frozen.value[name], other.frozen.value[name])
-    assert list(one.frozen.mask) == list(other.frozen.mask)
-    for a, b in zip((one.start, *one.steps), (other.start, *other.steps), strict=True):
-        assert (a.ratio, a.fixed, a.total) == (b.ratio, b.fixed, b.total)
-        assert np.array_equal(a.counts.counts, b.counts.counts)
-        assert np.array_equal(a.soft.true_prob, b.soft.true_prob)
-        assert np.array_equal(a.soft.log_loss, b.soft.log_loss)
-    ends = [(done.unprivileged, done.measured, done.stopped) for done in (one, other)]
-    return ends[0] == ends[1]
 
 
 @pytest.fixture

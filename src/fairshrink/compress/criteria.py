@@ -12,7 +12,7 @@ from fairshrink.compress.contrasts import Contrast, Favour, favour, pooled
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.units import compressible
 from fairshrink.errors import ConfigError, ModelError
-from fairshrink.maths.codebooks import Codebook
+from fairshrink.maths.codebooks import Codebook, at
 from fairshrink.maths.curvature import Curvature, curvature
 from fairshrink.maths.targets import WAY_OUT
 from fairshrink.maths.tasks import Task
@@ -112,7 +112,7 @@ class Saliency:
         slopes = measured.gradient if self.gradient else None
         return {
             name: _score(
-                context.codebook(weight) - weight,
+                at(context.codebook, name)(weight) - weight,
                 _mixed(coefficients, measured.diagonal[name]),
                 None if slopes is None else _mixed(coefficients, slopes[name]),
                 name,

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from fairshrink.compress.bench import Bench, Recipe, set_up
 from fairshrink.compress.criteria import Saliency, Scores
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.recipe import Bench, Compressed, Recipe, compress, set_up
+from fairshrink.compress.keeping import Keeper, Nowhere
+from fairshrink.compress.path import Compressed, Reached, Root, end, ratios_of, root_of, walk
 from fairshrink.compress.recover import repeatable
-from fairshrink.compress.starting import ahead, check_group, weakest_group
 from fairshrink.compress.steps import Step
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.types import Splits
@@ -42,8 +43,8 @@ def compress_grid(  # noqa: PLR0913  # Each is a choice of its own, and all but 
 
     What is fixed says all about a model that is not re-trained, so recipes that have fixed the same weights share one
     curvature pass and one validation pass: recipes that differ in beta share the first step, recipes that differ in their
-    ratio share the whole way. A recipe that is not of this kind (other criteria than Saliency, a recovery that re-trains)
-    runs by itself.
+    ratio share the whole way. Recipes of another kind (other criteria than Saliency, a recovery that re-trains) share a way
+    as far as they differ in nothing but where it ends.
 
     Args:
         model: Any classifier; it is copied, never changed.
@@ -71,25 +72,31 @@ def compress_grid(  # noqa: PLR0913  # Each is a choice of its own, and all but 
 
 @dataclass(frozen=True)
 class Setting:
-    """What holds for all recipes of a grid: arguments of `compress_grid`."""
+    """What holds for all recipes of a grid: arguments of `compress_grid`, and two more.
+
+    Attributes:
+        done: Numbers of recipes whose result is there already; they are passed over.
+        keeper: The number of the recipe that names a way -> what keeps it. It is the first of those that share the way,
+            done or not, so that a grid that is gone on with finds what it kept.
+    """
 
     task: Task = classify
     unprivileged: int | None = None
     frozen: Frozen | None = None
     seed: int = 0
     on_step: Callable[[int, Step], None] = ignore
+    done: frozenset[int] = frozenset()
+    keeper: Callable[[int], Keeper] = lambda number: Nowhere()
 
 
 def one_by_one(model: nn.Module, data: Splits, recipes: Sequence[Recipe], setting: Setting) -> Iterator[Done]:
     """Each recipe's number and its result as soon as it is there: models that the caller has let go are not held."""
-    sharing: list[_Path] = []
-    for number, recipe in enumerate(recipes):
-        if shares(recipe):
-            sharing.append(_Path(number, recipe))
-        else:
-            yield number, _alone(model, data, _Path(number, recipe), setting)
+    paths = [_Path(number, recipe) for number, recipe in enumerate(recipes)]
+    for family in _alike([path for path in paths if not shares(path.recipe)], _but_for_its_end):
+        yield from _in_a_line(model, data, family, setting)
+    sharing = [path for path in paths if shares(path.recipe) and path.number not in setting.done]
     for family in _alike(sharing, _measured):
-        yield from _walk(_root(model, data, family[0].recipe, setting), family)
+        yield from _walk(_root(model, data, family[0].recipe, setting), family, setting)
 
 
 def shares(recipe: Recipe) -> bool:
@@ -108,16 +115,6 @@ class _Path(NamedTuple):
     seconds: float = 0.0
 
 
-class _Root(NamedTuple):
-    """Where all paths of a family begin."""
-
-    bench: Bench
-    frozen: Frozen
-    start: Step
-    favoured: int
-    setting: Setting
-
-
 class _Waiting(NamedTuple):
     """A mask, a bit for each weight, and the paths that have come to it."""
 
@@ -132,38 +129,63 @@ def _measured(path: _Path) -> tuple[object, ...]:
     return criterion.columns, criterion.gradient, recipe.codebook, recipe.recover, recipe.include, recipe.leave
 
 
-def _alone(model: nn.Module, data: Splits, path: _Path, setting: Setting) -> Compressed:
-    return compress(
-        model,
-        data,
-        path.recipe,
-        task=setting.task,
-        unprivileged=setting.unprivileged,
-        frozen=setting.frozen,
-        seed=setting.seed,
-        on_step=lambda step: setting.on_step(path.number, step),
-    )
+def _but_for_its_end(path: _Path) -> Recipe:
+    return replace(path.recipe, schedule=tuple)
 
 
-def _root(model: nn.Module, data: Splits, like: Recipe, setting: Setting) -> _Root:
+def _in_a_line(model: nn.Module, data: Splits, family: list[_Path], setting: Setting) -> Iterator[Done]:
+    """Recipes that differ in how far they go, the shorter ones' results taken on the way of the longest; others by themselves."""
+    if all(path.number in setting.done for path in family):
+        return
+    family = sorted(family, key=lambda path: -len(list(path.recipe.schedule())))
+    root = _root(model, data, family[0].recipe, setting)
+    line = {path.number: ratios_of(root, path.recipe.schedule) for path in family}
+    counts = {number: [round(ratio * root.start.total) for ratio in ratios] for number, ratios in line.items()}
+    longest = counts[family[0].number]
+    on_it = [path for path in family if counts[path.number] == longest[: len(counts[path.number])]]
+    yield from _along(root, {path.number: line[path.number] for path in on_it}, setting)
+    if rest := [path for path in family if path not in on_it]:
+        yield from _in_a_line(model, data, rest, setting)
+
+
+def _along(root: Root, ratios: dict[int, list[float]], setting: Setting) -> Iterator[Done]:
+    """One way; each recipe on it ends where its own ratios end, or where the rule stops all of them."""
+    left = {number: own for number, own in ratios.items() if number not in setting.done}
+
+    def own_steps(number: int, now: Reached) -> tuple[Step, ...]:
+        # 3 * 0.1 and 0.3 are the same weights, but each recipe is told its own.
+        return tuple(replace(step, ratio=ratio) for step, ratio in zip(now.steps, left[number], strict=False))
+
+    def ended(now: Reached) -> Iterator[Done]:
+        for number in [n for n, own in left.items() if now.stopped or len(now.steps) >= len(own)]:
+            own = now._replace(steps=own_steps(number, now))
+            yield number, end(root, own, copy.deepcopy(root.bench.model))
+            del left[number]
+
+    yield from ended(Reached(root.frozen))
+    for now in walk(root, setting.keeper(min(ratios))):
+        for number in () if now.taken_up else left:
+            setting.on_step(number, own_steps(number, now)[-1])
+        yield from ended(now)
+        if not left:
+            return
+
+
+def _root(model: nn.Module, data: Splits, like: Recipe, setting: Setting) -> Root:
     frozen = setting.frozen or Frozen()
-    bench = set_up(model, data, like, frozen, (setting.task, setting.seed))
-    start = bench.seen(frozen)
-    favoured = setting.unprivileged if setting.unprivileged is not None else weakest_group(start.counts)
-    check_group(favoured, bench.num_groups)
-    return _Root(bench, frozen, start, favoured, setting)
+    return root_of(set_up(model, data, like, frozen, (setting.task, setting.seed)), frozen, setting.unprivileged)
 
 
-def _walk(root: _Root, family: list[_Path]) -> Iterator[Done]:
+def _walk(root: Root, family: list[_Path], setting: Setting) -> Iterator[Done]:
     """From mask to mask, the fewest fixed weights first: whoever else comes to a mask has come when it is looked at.
 
     Besides the start, one model and one curvature are held at a time, and a bit for each weight of a mask that waits.
     """
     bench, frozen = root.bench, root.frozen
-    paths = [path._replace(ahead=tuple(_ratios(path.recipe, root.start))) for path in family]
+    paths = [path._replace(ahead=tuple(ratios_of(root, path.recipe.schedule))) for path in family]
     waiting: dict[bytes, _Waiting] = {}
     while True:
-        yield from ((path.number, _result(root, bench, frozen, path)) for path in paths if not path.ahead)
+        yield from ((path.number, _result(root, (bench, frozen), path)) for path in paths if not path.ahead)
         _send(root, (bench, frozen), [path for path in paths if path.ahead], waiting)
         if not waiting:
             return
@@ -172,14 +194,10 @@ def _walk(root: _Root, family: list[_Path]) -> Iterator[Done]:
         frozen = _unpacked(root, found.mask)
         bench = _at(root.bench, frozen)
         step = bench.seen(frozen, 0.0, began)
-        paths = [_further(root, path, step) for path in found.paths]
+        paths = [_further(root, path, step, setting) for path in found.paths]
 
 
-def _ratios(recipe: Recipe, start: Step) -> list[float]:
-    return ahead(recipe.schedule(), start, idle=recipe.recover is not None)
-
-
-def _send(root: _Root, here: tuple[Bench, Frozen], paths: list[_Path], waiting: dict[bytes, _Waiting]) -> None:
+def _send(root: Root, here: tuple[Bench, Frozen], paths: list[_Path], waiting: dict[bytes, _Waiting]) -> None:
     """Measure a model once for all paths that are there, and send each to its next mask."""
     if not paths:
         return
@@ -206,37 +224,34 @@ def _next(here: tuple[Bench, Frozen], path: _Path, scores: Scores) -> _Waiting:
     return _Waiting(bench.fixed(frozen), np.packbits(bits.numpy()).tobytes(), [])
 
 
-def _unpacked(root: _Root, mask: bytes) -> Frozen:
+def _unpacked(root: Root, mask: bytes) -> Frozen:
     """What is fixed at the start, and this mask: the same record as one that grew step by step."""
     weights = root.bench.weights
     sizes = [weight.numel() for weight in weights.values()]
     bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), count=sum(sizes))
     parts = torch.from_numpy(bits.astype(bool)).split(sizes)
     chosen = {name: part.view(w.shape).to(w.device) for (name, w), part in zip(weights.items(), parts, strict=True)}
-    return root.frozen.fix(chosen, {name: root.bench.codebook(w.detach()) for name, w in weights.items()})
+    return root.frozen.fix(chosen, root.bench.places())
 
 
 def _at(start: Bench, frozen: Frozen) -> Bench:
     """A copy of the model at the start, with this fixed in it and recovered from it."""
-    model = copy.deepcopy(start.model)
-    parameters = dict(model.named_parameters())
-    bench = replace(start, model=model, weights={name: parameters[name] for name in start.weights})
+    bench = start.of(copy.deepcopy(start.model))
     bench.settle(frozen)
     return bench
 
 
-def _further(root: _Root, path: _Path, seen: Step) -> _Path:
+def _further(root: Root, path: _Path, seen: Step, setting: Setting) -> _Path:
     """The path with one step more; nothing is ahead of it when its rule says so."""
     step = replace(seen, ratio=path.ahead[0], seconds=path.seconds + seen.seconds, start=root.start)
-    root.setting.on_step(path.number, step)
+    setting.on_step(path.number, step)
     steps = (*path.steps, step)
     stopped = path.recipe.stop(steps)
     return path._replace(ahead=() if stopped else path.ahead[1:], steps=steps, stopped=stopped)
 
 
-def _result(root: _Root, bench: Bench, frozen: Frozen, path: _Path) -> Compressed:
-    measured, model = root.setting.unprivileged is None, copy.deepcopy(bench.model)
-    return Compressed(model, frozen, path.steps, root.start, root.favoured, measured, path.stopped)
+def _result(root: Root, here: tuple[Bench, Frozen], path: _Path) -> Compressed:
+    return end(root, Reached(here[1], path.steps, path.stopped), copy.deepcopy(here[0].model))
 
 
 def _saliency(path: _Path) -> Saliency:

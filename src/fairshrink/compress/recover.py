@@ -56,7 +56,7 @@ def recovery(norms: str) -> Recover | None:
     return RECOVERIES[norms]
 
 
-def repeatable(recover: Recover | None) -> bool:
+def repeatable(recover: object) -> bool:
     """Whether a recovery's outcome depends on the data and on what is fixed alone, not on the steps before."""
     return recover in RECOVERIES.values()
 

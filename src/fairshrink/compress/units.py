@@ -6,7 +6,7 @@ from torch import nn
 
 from fairshrink.errors import ConfigError, ModelError, suggest
 
-INCLUDE = ("weights", "all")
+INCLUDE = ("weights", "scales", "all")
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
@@ -22,7 +22,7 @@ def compressible(
 
     Args:
         model: Any module.
-        include: "weights"; or "all": the biases of these layers too, and the weights and biases of norms.
+        include: "weights"; "scales": those and the weights of norms; or "all": the biases of both, too.
         leave: Names of layers, or of whole parts of the model, that are left as they are, such as "fc" or "layer4.0".
 
     Raises:
@@ -31,7 +31,8 @@ def compressible(
     """
     check_include(include)
     left = _inside(model, layer_names(leave))
-    kinds, locals_ = (WEIGHTED, ("weight",)) if include == "weights" else ((*WEIGHTED, *NORMS), ("weight", "bias"))
+    kinds = WEIGHTED if include == "weights" else (*WEIGHTED, *NORMS)
+    locals_ = ("weight", "bias") if include == "all" else ("weight",)
     asked = {name: module for name, module in model.named_modules() if isinstance(module, kinds) and name not in left}
     _refuse_derived(asked, locals_)
     owned = {f"{name}.{local}".lstrip(".") for name in asked for local in locals_}
