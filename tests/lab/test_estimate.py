@@ -10,7 +10,6 @@ from fairshrink.lab.estimate import (
     kept_for_backward,
     passes,
     scored_images,
-    scorings,
     stage_seconds,
     weigh,
 )
@@ -35,7 +34,7 @@ def test_one_shot_pruning_is_one_scoring():
 
 
 def test_what_candidates_share_is_scored_and_looked_at_once():
-    assert scorings(tiny().shrink[1]) == 3  # the start for both, then one more for each beta
+    assert passes(tiny().shrink[1]).scorings == 3  # the start for both, then one more for each beta
     assert stage_seconds(tiny(), 2, SIZES, PACE) == 3 * 12 * 100 + 4 * 5 + 5 * 30 + 30
 
 
@@ -58,7 +57,30 @@ FAIR = {"method": "fairprune", "step": 0.1, "ratio": 0.3}
     ],
 )
 def test_an_upper_bound_of_passes(settings, expected):
-    assert passes(tiny(shrink=[FAIR | settings]).shrink[0]) == expected
+    assert passes(tiny(shrink=[FAIR | settings]).shrink[0]) == (*expected, 0)
+
+
+QUANTIZE = {"method": "fairquantize", "step": 0.25, "control": False}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"ratio": [0.25, 0.5, 1.0], "epochs": 3}, (4, 5, 12)),  # one way
+        ({"ratio": [0.5, 1.0], "beta": [0.3, 1.0]}, (8, 10, 8)),  # two ways from the start
+        ({"ratio": [0.5, 1.0], "beta": [0.3, 1.0], "epochs": 0}, (7, 9, 0)),
+        ({"ratio": 0.5, "epochs": [0, 1]}, (4, 6, 2)),
+        ({"ratio": 1.0, "select": "random"}, (0, 5, 4)),
+    ],
+)
+def test_what_is_trained_is_counted(settings, expected):
+    assert passes(tiny(shrink=[QUANTIZE | settings]).shrink[0]) == expected
+
+
+def test_a_control_trains_and_scores_nothing():
+    experiment = tiny(shrink=[QUANTIZE | {"control": True}])
+    assert passes(experiment.shrink[1]) == (0, 5, 4)
+    assert stage_seconds(experiment, 2, SIZES, PACE) == 4 * 90 * 10 + 4 * 5 + 5 * 30 + 30
 
 
 def test_a_grid_makes_no_more_passes_than_that(monkeypatch):

@@ -4,9 +4,13 @@ import pytest
 
 from fairshrink.compress.contrasts import favour, pooled
 from fairshrink.compress.criteria import Saliency
+from fairshrink.compress.retraining import FineTune
 from fairshrink.errors import ConfigError
 from fairshrink.lab.config import Experiment, load_experiment, parse_experiment
+from fairshrink.lab.estimate import Passes, passes
 from fairshrink.lab.presets import PRESETS
+from fairshrink.maths.codebooks import power_of_two
+from fairshrink.train.settings import TrainSettings
 
 
 def parse(*steps, **sections) -> Experiment:
@@ -37,9 +41,48 @@ def test_obds_presets_score_all_training_data_in_one_shot(name, ratio):
     assert recipe.criterion == Saliency(pooled)
 
 
+# Published: ratio and beta of the tables, steps of 5 % (Guo et al. 2024); the re-training is the default of its code.
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("fairquantize-fitzpatrick17k", (0.2, 1.0)), ("fairquantize-isic2019", (0.8, 7 / 9))],
+)
+def test_fairquantizes_presets_are_the_papers(name, published):
+    ratio, beta = published
+    preset, control = parse({"preset": name}).shrink
+    recipe = preset.recipe(preset.candidates()[0])
+    assert (preset.method, preset.samples) == ("fairquantize", "all")
+    assert list(recipe.schedule()) == pytest.approx([0.05 * n for n in range(1, round(ratio / 0.05) + 1)])
+    assert recipe.criterion == Saliency(favour(beta))
+    assert recipe.codebook == power_of_two()  # any exponent, to the nearest on a logarithmic scale
+    assert (recipe.ranking, recipe.include) == ("global", "weights")
+    assert recipe.recover == FineTune(
+        TrainSettings(
+            epochs=20,
+            lr=1e-3,
+            momentum=0.0,
+            nesterov=False,
+            weight_decay=0.0,
+            schedule="step",
+            precision="fp32",
+            step_epochs=4,
+            step_factor=0.57,
+        )
+    )  # the plain loss, on the training set as it is, without memory from step to step
+    beside = control.recipe(control.candidates()[0])
+    assert (beside.fixes, beside.recover, list(beside.schedule())) == (False, recipe.recover, list(recipe.schedule()))
+
+
+def test_with_a_list_of_ratios_every_step_of_a_preset_is_a_candidate_of_one_way():
+    ratios = [round(0.05 * step, 2) for step in range(1, 21)]
+    step, control = parse({"preset": "fairquantize-isic2019", "ratio": ratios}).shrink
+    assert [len(one.candidates()) for one in (step, control)] == [20, 20]
+    assert passes(step) == Passes(scorings=20, looks=21, epochs=400)
+    assert passes(control) == Passes(scorings=0, looks=21, epochs=400)
+
+
 def test_every_preset_is_tested():
     assert set(PRESETS) == {
-        f"{method}-{data}" for method in ("fairprune", "obd") for data in ("fitzpatrick17k", "isic2019")
+        f"{method}-{data}" for method in ("fairprune", "fairquantize", "obd") for data in ("fitzpatrick17k", "isic2019")
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.settings import ShrinkDefaults, ShrinkSettings
 from fairshrink.lab.store import TRAINING, RunPaths, StagePaths
+from fairshrink.lab.twins import twin_of
 
 SAMPLES = ShrinkDefaults().samples
 
@@ -42,7 +43,7 @@ class Chain:
 
     @property
     def parent(self) -> "Chain | None":
-        """The stage it starts from; None for a training."""
+        """The stage before it, which it starts from or goes by; None for a training."""
         if not self.experiment.shrink:
             return None
         return Chain(self.experiment.model_copy(update={"shrink": self.experiment.shrink[:-1]}))
@@ -72,5 +73,6 @@ def chains(experiment: Experiment) -> list[Chain]:
 
 
 def _above(step: ShrinkSettings, steps: dict[str, ShrinkSettings]) -> tuple[ShrinkSettings, ...]:
-    parent = steps.get(step.parent)
-    return (step,) if parent is None else (*_above(parent, steps), step)
+    # A step that goes by another's choice needs that one, which starts where it does.
+    above = steps.get(twin_of(step.choose) or step.parent)
+    return (step,) if above is None else (*_above(above, steps), step)

@@ -13,7 +13,8 @@ from fairshrink.errors import ConfigError, suggest
 from fairshrink.metrics.rates import accuracy, f1, lowest
 from fairshrink.metrics.tradeoff import fate, pareto_front
 
-FORMS = ("gap:METRIC:LOSS", "fate:METRIC", "pareto:METRIC", "worst-group:SCORE")
+AS = "as:"  # followed by the name of an earlier step
+FORMS = ("gap:METRIC:LOSS", "fate:METRIC", "pareto:METRIC", "worst-group:SCORE", f"{AS}STEP")
 KINDS = tuple(form.partition(":")[0] for form in FORMS)
 SCORES = {"accuracy": accuracy, "f1": f1}
 LOSSES = ("loss_gap", "class_loss_gap")  # differences of losses, in nats: not from 0 to 1
@@ -34,7 +35,7 @@ class Rule:
     Attributes:
         kind: "gap": the smallest criterion among the candidates within a bound on macro F1. "fate": the largest FATE.
             "pareto": the point of the Pareto front that covers the largest area. "worst-group": the largest score of the
-            group that has the lowest.
+            group that has the lowest. "as": what another step chose; nothing is compared.
         metric: One of a step's criteria; of "worst-group", one of `SCORES`.
         loss: How far macro F1 may be below that of the start; None has no bound.
     """
@@ -70,6 +71,7 @@ class Rule:
             "fate": f"the largest FATE of macro F1 against {self.metric}",
             "gap": f"the smallest {self.metric} with macro F1 at most {self.loss or 0:g} below the start",
             "pareto": f"of the Pareto front of macro F1 and {self.metric}, the point that covers the largest area",
+            "as": "what the other step chose",
             "worst-group": f"the largest {self.metric} of the group that has the lowest",
         }[self.kind]
 
@@ -100,7 +102,7 @@ def rule(name: str) -> Rule:
         name: `gap:METRIC:LOSS`, the smallest gap among the candidates whose macro F1 (average of the groups) is at most LOSS
             below the start's; `fate:METRIC`, the trade-off of macro F1 against a gap, relative to the start;
             `pareto:METRIC`, the point of their front that covers the largest area; `worst-group:accuracy` or
-            `worst-group:f1`, the best score of the worst group.
+            `worst-group:f1`, the best score of the worst group; `as:STEP`, the settings that an earlier step chose.
 
     Raises:
         ConfigError: There is no rule, gap or score of that name, or the loss is no number from 0 on.
@@ -108,6 +110,8 @@ def rule(name: str) -> Rule:
     kind, *rest = name.split(":")
     if kind not in KINDS:
         raise ConfigError(f"there is no rule '{name}' to choose by.{_suggest_rule(kind, rest)}")
+    if kind == "as":
+        return Rule(kind, "eopp1")
     metric, loss = (*rest, "", "")[:2]
     known, what = (tuple(SCORES), "score") if kind == "worst-group" else (CRITERIA, "gap")
     if metric not in known:

@@ -18,6 +18,7 @@ from fairshrink.lab.grid import choosing, not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.lab.presets import filled
 from fairshrink.lab.settings import Count, Seed, Settings, ShrinkDefaults, ShrinkSettings, naming
+from fairshrink.lab.twins import beside, control_of, placed
 from fairshrink.lab.wording import expected
 from fairshrink.models.backbones import BACKBONES
 from fairshrink.train.loop import TrainSettings
@@ -132,6 +133,8 @@ class TrainingSettings(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     batch_size: Annotated[int, Field(ge=2)] = 128
     schedule: Literal["onecycle", "step", "cosine", "constant"] = "onecycle"
+    step_epochs: Count | None = None
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     augment: tuple[str, ...] = ("flip", "rotate", "scale", "autoaugment")
     precision: Literal["fp32", "bf16"] = "bf16"
     sampler: Literal["plain", "class-balanced", "group-balanced"] = "plain"
@@ -168,8 +171,13 @@ class Experiment(Settings):
         for number, step in enumerate(given["shrink"]):
             try:
                 earlier = [before["name"] for before in steps]
-                written = filled(step) if isinstance(step, dict) else step
-                steps.append(choosing(defaults | spelled_out(written, earlier, own_keys), steps))
+                written = placed(filled(step), steps) if isinstance(step, dict) else step
+                steps.append(choosing(beside(defaults | spelled_out(written, earlier, own_keys), steps), steps))
+                if (control := control_of(steps[-1])) is not None:
+                    # Written out, it is a step as any other, and nobody may make it once more.
+                    steps[-1] = steps[-1] | {"control": False}
+                    own = spelled_out(control, [*earlier, steps[-1]["name"]], own_keys)
+                    steps.append(choosing(beside(defaults | own, steps), steps))
             except ValueError as error:
                 raise ValueError(f"shrink.{number}: {error}") from error
         return given | {"shrink": steps}

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairshrink.compress.criteria import Saliency
 from fairshrink.compress.grid import shares
+from fairshrink.compress.retraining import FineTune
 from fairshrink.data.normalise import network_inputs
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.settings import ShrinkSettings
@@ -82,6 +84,7 @@ def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace)
         step = experiment.shrink[number - 1]
         made, scored = passes(step), scored_images(step, sizes)
         seconds = made.scorings * scored * pace.score * _share(step, sizes.classes) + (made.looks - 1) * pace.pick
+        seconds += made.epochs * sizes.train * pace.train
         fold = seconds + (made.looks * sizes.val + sizes.test) * pace.predict
     return experiment.data.folds * fold
 
@@ -92,30 +95,30 @@ class Passes(NamedTuple):
     Attributes:
         scorings: Passes over the scored images.
         looks: Passes over the validation images.
+        epochs: Passes over the training images, forward and backward.
     """
 
     scorings: int
     looks: int
+    epochs: int = 0
 
 
 def passes(step: ShrinkSettings) -> Passes:
     """What candidates are known to share is counted once: the start, and the way of those that differ in how far they go."""
-    scored, seen = set(), set()
-    for number, candidate in enumerate(step.candidates()):
+    scored, seen, trained = set(), set(), {}
+    for candidate in step.candidates():
         recipe, way = step.recipe(candidate), {key: value for key, value in candidate.items() if key not in WHERE}
         family = {key: value for key, value in way.items() if key not in BY_CONTRAST}
-        if not shares(recipe):
-            way = family = {"alone": number}
         ratios = tuple(round(ratio, 9) for ratio in recipe.schedule())  # 3 * 0.1 and 0.3 are the same weights
-        places = [(str(way if steps else family), ratios[:steps]) for steps in range(len(ratios) + 1)]
-        scored.update(places[:-1])
+        # Whoever re-trains, or goes by other scores, has a way of its own from the first step on.
+        before = family if shares(recipe) else way
+        places = [(str(way if steps else before), ratios[:steps]) for steps in range(len(ratios) + 1)]
+        if isinstance(recipe.criterion, Saliency) and recipe.fixes:
+            scored.update(places[:-1])
+        if isinstance(recipe.recover, FineTune):
+            trained.update(dict.fromkeys(places[1:], recipe.recover.settings.epochs))
         seen.update(places)
-    return Passes(len(scored), len(seen))
-
-
-def scorings(step: ShrinkSettings) -> int:
-    """How often a step's candidates score the weights in one fold, at most."""
-    return passes(step).scorings
+    return Passes(len(scored), len(seen), sum(trained.values()))
 
 
 def scored_images(step: ShrinkSettings, sizes: Sizes) -> int:

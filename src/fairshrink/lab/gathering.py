@@ -11,6 +11,7 @@ from fairshrink.lab.chains import Chain, chains
 from fairshrink.lab.links import link_file, link_tree
 from fairshrink.lab.store import TRAINING, RunPaths
 from fairshrink.lab.sweep_store import SweepPaths
+from fairshrink.lab.twins import twin_of
 from fairshrink.lab.units import Unit, data_name, fold_is_done, fold_name
 
 
@@ -48,9 +49,10 @@ def tidy(units: Iterable[Unit], paths: SweepPaths) -> None:
 
 def _gather_fold(unit: Unit, chain: Chain, fold: int, paths: SweepPaths) -> None:
     link_tree(*_from_to(chain, paths.stage(chain), unit.folder, fold))  # after a damaged file was removed there
-    above = chain.parent
+    above, step = chain.parent, chain.step
+    needed = (TRAINING, *((step.parent, twin_of(step.choose)) if step else ()))
     while above is not None:
-        if above.name in (TRAINING, chain.step.parent if chain.step else ""):
+        if above.name in needed:
             link_tree(*_from_to(above, _where(above, fold, paths), unit.folder, fold))
         above = above.parent
 

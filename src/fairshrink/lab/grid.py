@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairshrink.compress.methods import fairprune, obd
+from fairshrink.compress.methods import fairprune, fairquantize, obd, retrain
 from fairshrink.compress.recipe import Recipe
 from fairshrink.errors import suggest
 from fairshrink.lab.wording import expected
@@ -24,13 +24,20 @@ class Method(NamedTuple):
     Attributes:
         recipe: Its settings -> its parts.
         by_group: Whether it is scored on equally many samples of each group, or on the groups' shares of the training data.
+        trains: Whether it may train between its steps, so that a control has to tell what the training does by itself.
     """
 
     recipe: Callable[..., Recipe]
     by_group: bool
+    trains: bool = False
 
 
-METHODS = {"obd": Method(obd, by_group=False), "fairprune": Method(fairprune, by_group=True)}
+METHODS = {
+    "obd": Method(obd, by_group=False),
+    "fairprune": Method(fairprune, by_group=True),
+    "fairquantize": Method(fairquantize, by_group=True, trains=True),
+    "retrain": Method(retrain, by_group=True),
+}
 
 
 def spelled_out(step: Any, earlier: Iterable[str], own_keys: Iterable[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fairshrink.data.table import Coverage, Manifest, need_column
 from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find, images_not_there, open_source, said_folds, said_part
-from fairshrink.lab.estimate import Pace, Sizes, scorings, stage_seconds, weigh
+from fairshrink.lab.estimate import Pace, Sizes, passes, stage_seconds, weigh
 from fairshrink.lab.foresee import check_steps, foreseen_parts
 from fairshrink.lab.grid import METHODS
 from fairshrink.lab.observer import Observer
@@ -149,4 +149,7 @@ def _cost(experiment: Experiment, number: int, images: int) -> str:
     samples = "all samples of known group" if step.samples == "all" else f"{step.samples:,} samples {drawn}"
     over = f" over the {step.choose_over}" if experiment.data.folds > 1 else ""
     chosen = f"{len(candidates)} settings, chosen by {step.choose}{over}" if len(candidates) > 1 else "1 setting"
-    return f"{step.method} on {step.parent}, {chosen}: {scorings(step)} scorings at most of {samples}"
+    made = passes(step)
+    trained = f"{made.epochs} epochs of {images:,} images" if made.epochs else ""
+    scored = f"{made.scorings} scorings at most of {samples}" if made.scorings else ""
+    return f"{step.method} on {step.parent}, {chosen}: {', '.join(part for part in (scored, trained) if part)}"

@@ -22,6 +22,7 @@ from fairshrink.lab.shrinking import Shrinking, shrink_fold, shrink_folds
 from fairshrink.lab.stages import do_stage, shrink_record, train_record
 from fairshrink.lab.store import TRAINING, RunPaths, StagePaths
 from fairshrink.lab.training import first_layer_saliency, train_fold, train_folds
+from fairshrink.lab.twins import twin_of
 from fairshrink.lab.work import Work
 from fairshrink.train.precision import usable
 
@@ -209,7 +210,9 @@ def _stage(work: Work, number: int) -> StagePaths:
 def _shrinking(work: Work, number: int) -> Shrinking:
     step = work.experiment.shrink[number - 1]
     names = [TRAINING, *(earlier.name for earlier in work.experiment.shrink)]
-    return Shrinking(work, step, _stage(work, number), _stage(work, names.index(step.parent)), _stage(work, 0))
+    parent, name = _stage(work, names.index(step.parent)), twin_of(step.choose)
+    twin = None if name is None else (work.experiment.shrink[names.index(name) - 1], _stage(work, names.index(name)))
+    return Shrinking(work, step, _stage(work, number), parent, _stage(work, 0), twin)
 
 
 def _shrink(work: Work, number: int, spent: float) -> None:
@@ -223,4 +226,6 @@ def _shrink(work: Work, number: int, spent: float) -> None:
         also=stage.of_a_step(),
         spent=spent,
     )
-    compare_stage(work, stage, training)
+    compare_stage(work, stage, training, stage.comparison)
+    if shrinking.twin is not None:
+        compare_stage(work, shrinking.twin[1], stage, stage.twin)

@@ -51,6 +51,10 @@ class ShrinkSettings(Settings):
 
     Keys that belong to the method itself (ratio, beta, ...) are kept in `settings`, each as a tuple of values. What a preset
     says stands in these, too; its name is kept for the record.
+
+    A method that re-trains gets its control, a step of its own after it, unless `control` is false; once it is written out, as
+    here and in a run's config.toml, `control` is false. The models of all candidates are removed once one is chosen, unless
+    `keep_candidates` is true.
     """
 
     method: str
@@ -62,6 +66,8 @@ class ShrinkSettings(Settings):
     preset: str | None = None
     choose: str = "gap:soft_eopp1:0.01"
     choose_over: Literal["fold", "folds"] = "folds"
+    control: bool = True
+    keep_candidates: bool = False
     settings: dict[str, tuple[Any, ...]] = {}
 
     def candidates(self) -> list[dict[str, Any]]:

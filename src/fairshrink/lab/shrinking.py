@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairshrink.compress.grid import Setting, one_by_one
-from fairshrink.compress.recipe import Compressed
+from fairshrink.compress.keeping import Keeper, Nowhere
+from fairshrink.compress.recipe import Compressed, Recipe
+from fairshrink.compress.retraining import FineTune
 from fairshrink.compress.steps import Step, mean_f1
 from fairshrink.data.splits import VAL
 from fairshrink.files import read_json, write_json
 from fairshrink.lab.choose import Candidate, Choice, choose, may_see, rule, together
 from fairshrink.lab.grid import METHODS, not_default
+from fairshrink.lab.halfway import FileKeeper
 from fairshrink.lab.masks import save_frozen
 from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.said import Asked, said
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few
+from fairshrink.lab.twins import follow
+from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few, training_images
 from fairshrink.types import Splits
 
 Params = dict[str, Any]
@@ -25,13 +29,14 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shrinking:
-    """One stage's work: the step, and where this stage, its parent and the training lie."""
+    """One stage's work: the step, where this stage, its parent and the training lie; and the step whose choice it goes by."""
 
     work: Work
     step: ShrinkSettings
     stage: StagePaths
     parent: StagePaths
     training: StagePaths
+    twin: tuple[ShrinkSettings, StagePaths] | None = None
 
     def done(self, fold: int) -> bool:
         """Whether a fold's choice has been made and written."""
@@ -66,7 +71,8 @@ def _shrink_together(shrinking: Shrinking, folds: Sequence[int]) -> None:
             _take_best(shrinking, fold)
     for fold in folds:
         folder = shrinking.stage.fold(fold)
-        shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
+        if not shrinking.step.keep_candidates:
+            shutil.rmtree(folder.candidate(0).root.parent, ignore_errors=True)
         predict_fold(shrinking.work, fold, folder)
 
 
@@ -74,30 +80,54 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
     """Every candidate that is not there yet, each kept as soon as it is done."""
     work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
     candidates = step.candidates()
-    left = [number for number in range(len(candidates)) if not kept(folder.candidate(number))]
-    if not left:
+    there = frozenset(number for number in range(len(candidates)) if kept(folder.candidate(number)))
+    if len(there) == len(candidates):
         return
     model, frozen = work.load(shrinking.parent.fold(fold))
     favoured, chosen_by = step.unprivileged, rule(step.choose)
     if favoured == "auto":
         favoured = read_json(shrinking.training.fold(fold).result)["group"]
 
-    def tell(place: int, done: Step) -> None:
-        words = in_words(step, candidates[left[place]])
+    def tell(number: int, done: Step) -> None:
+        words = in_words(step, candidates[number])
         shown = done.gaps | {chosen_by.measure: chosen_by.measured(done)}
         gaps = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
         work.observer.say(
             f"fold {fold}: {step.name} ({words}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
         )
 
+    recipes = [step.recipe(candidate) for candidate in candidates]
     setting = Setting(
-        unprivileged=group_code(work, favoured), frozen=frozen, seed=work.experiment.train.seed, on_step=tell
+        unprivileged=group_code(work, favoured),
+        frozen=frozen,
+        seed=work.experiment.train.seed,
+        on_step=tell,
+        done=there,
+        keeper=lambda number: _keeper(shrinking, fold, number, recipes),
     )
-    recipes = [step.recipe(candidates[number]) for number in left]
-    work.observer.advance(f"{step.name}, fold {fold}", len(candidates) - len(left), len(candidates))
-    for done, (place, shrunk) in enumerate(one_by_one(model, _data(work, fold, step), recipes, setting), start=1):
-        _keep(work, folder.candidate(left[place]), shrunk, (step, candidates[left[place]]))
-        work.observer.advance(f"{step.name}, fold {fold}", len(candidates) - len(left) + done, len(candidates))
+    work.observer.advance(f"{step.name}, fold {fold}", len(there), len(candidates))
+    found = one_by_one(model, _data(work, fold, step), recipes, setting)
+    for done, (number, shrunk) in enumerate(found, start=len(there) + 1):
+        _keep(work, folder.candidate(number), shrunk, (step, candidates[number]))
+        work.observer.advance(f"{step.name}, fold {fold}", done, len(candidates))
+    for number in range(len(candidates)):
+        folder.candidate(number).halfway.unlink(missing_ok=True)
+
+
+def _keeper(shrinking: Shrinking, fold: int, number: int, recipes: Sequence[Recipe]) -> Keeper:
+    """What keeps a way: a re-training's in files, any other's nowhere."""
+    recover = recipes[number].recover
+    if not isinstance(recover, FineTune):
+        return Nowhere()
+    longest = max(len(list(recipe.schedule())) for recipe in recipes)
+    return FileKeeper(
+        folder=shrinking.stage.fold(fold).candidate(number),
+        groups=shrinking.work.groups,
+        observer=shrinking.work.observer,
+        what=f"{shrinking.step.name}, fold {fold}",
+        steps=longest,
+        epochs=recover.settings.epochs,
+    )
 
 
 def _data(work: Work, fold: int, step: ShrinkSettings) -> Splits:
@@ -105,7 +135,8 @@ def _data(work: Work, fold: int, step: ShrinkSettings) -> Splits:
     rows = scoring_rows(work, fold, step.samples, METHODS[step.method].by_group)
     if fold == 0 and (short := too_few(work, fold, step.samples, METHODS[step.method].by_group)):
         work.observer.say(f"{step.name}: {short}")
-    return Splits(work.loader(rows, batch_size=step.batch), work.loader(work.prepared.rows(fold, VAL)), [])
+    scored = work.loader(rows, batch_size=step.batch)
+    return Splits(scored, work.loader(work.prepared.rows(fold, VAL)), [], training_images(work, fold))
 
 
 def told(step: ShrinkSettings, candidate: Params) -> Params:
@@ -155,21 +186,41 @@ def _take_best(shrinking: Shrinking, fold: int) -> None:
     work, step, folder = shrinking.work, shrinking.step, shrinking.stage.fold(fold)
     over = may_see(fold, shrinking.stage.folds) if step.choose_over == "folds" else [fold]
     candidates = _candidates([_records(shrinking, other) for other in over])
-    found, records = choose(step.choose, candidates), _records(shrinking, fold)
-    if len(candidates) == 1:
+    found, records = _chosen(shrinking, fold, candidates), _records(shrinking, fold)
+    if len(candidates) == 1 and shrinking.twin is None:
         found = found._replace(best=0)  # one setting was asked for: a rule has nothing to say about it
     parent = shrinking.parent.fold(fold)
     model, frozen = work.load(parent if found.best is None else folder.candidate(found.best))
     work.save(folder, model)
     save_frozen(folder.frozen, frozen)
     settings = [in_words(step, candidate) for candidate in step.candidates()]
-    sentence = said(Asked(rule(step.choose), step.choose, settings, candidates, over), found)
+    sentence = _as_the_twin(shrinking, found, settings) or said(
+        Asked(rule(step.choose), step.choose, settings, candidates, over), found
+    )
     table = [
         {"fold": fold, "candidate": number, "params": record["params"]} | row
         for number, (record, row) in enumerate(zip(records, _table(step, candidates, found), strict=True))
     ]
     write_json(folder.result, {"chosen": found.best, "said": sentence, "candidates": table, "runs": records})
     work.observer.say(f"fold {fold}: {step.name}: {sentence}")
+
+
+def _chosen(shrinking: Shrinking, fold: int, candidates: Sequence[Candidate]) -> Choice:
+    """By the rule; or what another step has chosen for this fold."""
+    if shrinking.twin is None:
+        return choose(shrinking.step.choose, candidates)
+    twin, stage = shrinking.twin
+    best = read_json(stage.fold(fold).result)["chosen"]
+    return follow(shrinking.step.candidates(), None if best is None else twin.candidates()[best])
+
+
+def _as_the_twin(shrinking: Shrinking, found: Choice, settings: Sequence[str]) -> str | None:
+    if shrinking.twin is None:
+        return None
+    name = shrinking.twin[0].name
+    if found.best is None:
+        return f"as '{name}' chose its start, or does not re-train, the model is the start's"
+    return f"{settings[found.best]}, as '{name}' chose"
 
 
 def _table(step: ShrinkSettings, candidates: Sequence[Candidate], found: Choice) -> list[dict[str, Any]]:

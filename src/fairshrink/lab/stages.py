@@ -14,11 +14,11 @@ from fairshrink.files import read_json, write_json, write_text
 from fairshrink.lab.grid import not_default
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths, read_lines, write_lines
+from fairshrink.lab.twins import control_name, twin_of
 from fairshrink.lab.work import Work
-from fairshrink.models.checkpoint import read_weights
 from fairshrink.tables import read_safe_csv, safe_csv
 
-TITLES = {"obd": "OBD", "fairprune": "FairPrune"}
+TITLES = {"obd": "OBD", "fairprune": "FairPrune", "fairquantize": "FairQuantize", "retrain": "Re-training only"}
 
 
 def do_stage(
@@ -102,6 +102,8 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
         "preset": step.preset,
         "rule": step.choose if len(step.candidates()) > 1 else None,
         "over": step.choose_over,
+        "of": twin_of(step.choose),
+        "control": control_name(work.experiment.shrink, step),
         "chosen": [one["said"] for one in chosen],
         "unprivileged": [read_json(training.fold(fold).result) for fold in range(stage.folds)],
         **_sparsity(work, folders),
@@ -110,6 +112,8 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
 
 def title(method: str, name: str) -> str:
     """A step's name for reports: the method's, and what the step's own name adds to it."""
+    if method == "retrain" and not name.startswith(method):
+        return f"{TITLES[method]} ({name.removesuffix('-control')})"
     if not name.startswith(method):
         return f"{TITLES[method]} ({name})"
     return TITLES[method] + name.removeprefix(method).replace("-", " ")
@@ -132,11 +136,13 @@ def _step_lines(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sparsity(work: Work, folders: Sequence[FoldPaths]) -> dict[str, Any]:
-    """How many of the weights that could be fixed are 0 in the model, on average over folds."""
+    """How many of the weights that could be fixed are 0 in the model, and how many are fixed, on average over folds."""
     names = list(compressible(work.new_model()))
-    zeros, total = 0, 0
+    zeros, fixed, total = 0, 0, 0
     for folder in folders:
-        weights = read_weights(folder.model)
+        model, frozen = work.load(folder)
+        weights = dict(model.named_parameters())
         zeros += sum(int((weights[name] == 0).sum()) for name in names)
+        fixed += sum(int(frozen.mask[name].sum()) for name in names if name in frozen.mask)
         total += sum(weights[name].numel() for name in names)
-    return {"parameters": total // len(folders), "zero_fraction": zeros / total}
+    return {"parameters": total // len(folders), "zero_fraction": zeros / total, "fixed_fraction": fixed / total}

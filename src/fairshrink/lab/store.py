@@ -48,6 +48,11 @@ class FoldPaths:
         """Test predictions of this fold."""
         return self.root / "test.csv"
 
+    @property
+    def halfway(self) -> Path:
+        """A way of several steps, after the last of them that was done."""
+        return self.root / "halfway.state"
+
     def candidate(self, number: int) -> "FoldPaths":
         """One combination of a grid."""
         return FoldPaths(self.root / "candidates" / f"{number:02d}")
@@ -92,6 +97,16 @@ class StagePaths:
     def comparison(self) -> Path:
         """The model against the trained one on test, all folds together; of a shrunk model only."""
         return self.root / "comparison.json"
+
+    @property
+    def twin(self) -> Path:
+        """Of a step that goes by another's choice: that one's model against this one's on test, all folds together."""
+        return self.root / "twin.json"
+
+    @property
+    def portrait(self) -> Path:
+        """Weights before and after, importance by group; of the first fold."""
+        return self.root / "portrait.json"
 
     @property
     def predictions(self) -> Path:

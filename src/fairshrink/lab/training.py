@@ -10,9 +10,8 @@ from torch import nn
 
 from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
-from fairshrink.data.loader import Loader
 from fairshrink.data.portions import ALONE
-from fairshrink.data.splits import TRAIN, VAL
+from fairshrink.data.splits import VAL
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import read_json, write_json
@@ -22,7 +21,7 @@ from fairshrink.lab.doubts import doubts
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, StagePaths, write_lines
 from fairshrink.lab.together import Call, call, group, own_device
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows
+from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, training_images
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.sharing import Share
 from fairshrink.metrics.counts import GroupCounts
@@ -210,7 +209,7 @@ def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module
 
     history = fit(
         model,
-        _training_images(work, fold),
+        training_images(work, fold),
         settings.loop(work.precision),
         num_groups=len(work.groups),
         objective=find_objective(settings.objective),
@@ -222,20 +221,6 @@ def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module
     if share.rank == 0:
         write_lines(folder.history, [{"fold": fold} | epoch.record() for epoch in history])
     return model
-
-
-def _training_images(work: Work, fold: int) -> Loader:
-    settings = work.experiment.train
-    return Loader(
-        work.prepared.dataset,
-        work.prepared.rows(fold, TRAIN),
-        batch_size=settings.batch_size,
-        shuffle=True,
-        augment=settings.augment,
-        sampler=settings.sampler,
-        seed=settings.seed,
-        normalisation=work.experiment.model.normalisation,
-    )
 
 
 def _unprivileged(work: Work, counts: GroupCounts) -> tuple[int, bool]:

@@ -113,6 +113,21 @@ def check_group_name(name: str, groups: Sequence[str]) -> None:
         raise ConfigError(f"unprivileged is '{name}', which is no group of the data.{suggest(name, groups)}")
 
 
+def training_images(work: Work, fold: int) -> Loader:
+    """What one fold trains on, in the order and with the augmentation that the experiment asks for."""
+    settings = work.experiment.train
+    return Loader(
+        work.prepared.dataset,
+        work.prepared.rows(fold, TRAIN),
+        batch_size=settings.batch_size,
+        shuffle=True,
+        augment=settings.augment,
+        sampler=settings.sampler,
+        seed=settings.seed,
+        normalisation=work.experiment.model.normalisation,
+    )
+
+
 def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> NDArray[np.int64]:
     """Training samples that a method is scored on, the same for every method with the same draw.
 
