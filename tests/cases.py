@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fairshrink.maths.factors import Factor
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.types import GroupBatch
 
@@ -221,3 +222,25 @@ CASES = [
 def case_named(name: str) -> Case:
     """One case of the table, for tests that need just one."""
     return next(case for case in CASES if case.name == name)
+
+
+class TwoExits(nn.Module):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.body, self.early, self.late = nn.Linear(4, 5), nn.Linear(5, 3), nn.Linear(5, 3)
+
+    def forward(self, x):
+        features = self.body(x).relu()
+        return self.early(features), self.late(features)
+
+
+EXIT_WEIGHTS = (0.3, 1.7)
+
+
+def weighted_exits(outputs) -> Factor:
+    """The weighted sum of both exits' losses: the columns of one are nothing at the other."""
+    (early, first), (late, second) = (classify.factor(part) for part in outputs)
+    a, b = EXIT_WEIGHTS
+    nothing = torch.zeros_like(early)
+    columns = torch.cat([early * a**0.5, nothing]), torch.cat([nothing, late * b**0.5])
+    return Factor(columns, torch.cat([first * a, second * b]))

@@ -27,5 +27,7 @@ __all__ = [
     "compress",
     "fairprune",
     "ggn_diagonal",
-    "obd", "fairquantize", "retrain",
+    "obd",
+    "fairquantize",
+    "retrain",
 ]

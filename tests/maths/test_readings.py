@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from cases import Case, case_named, cut
+from cases import EXIT_WEIGHTS, Case, TwoExits, case_named, cut, weighted_exits
 from fairshrink.errors import DataError
 from fairshrink.maths import windows
 from fairshrink.maths.curvature import ggn_diagonal
-from fairshrink.maths.factors import Factor
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.types import GroupBatch
 from oracles.ggn import ggn_diagonal_of_exits
@@ -129,28 +128,6 @@ def test_batches_in_another_number_are_noticed():
 
 
 # ---- several outputs
-
-
-class TwoExits(nn.Module):
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.body, self.early, self.late = nn.Linear(4, 5), nn.Linear(5, 3), nn.Linear(5, 3)
-
-    def forward(self, x):
-        features = self.body(x).relu()
-        return self.early(features), self.late(features)
-
-
-EXIT_WEIGHTS = (0.3, 1.7)
-
-
-def weighted_exits(outputs) -> Factor:
-    """The weighted sum of both exits' losses: the columns of one are nothing at the other."""
-    (early, first), (late, second) = (classify.factor(part) for part in outputs)
-    a, b = EXIT_WEIGHTS
-    nothing = torch.zeros_like(early)
-    columns = torch.cat([early * a**0.5, nothing]), torch.cat([nothing, late * b**0.5])
-    return Factor(columns, torch.cat([first * a, second * b]))
 
 
 def two_exits() -> tuple[nn.Module, GroupBatch, Task]:
