@@ -1,13 +1,17 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from fairshrink.data.normalise import Normalisation
 from fairshrink.deploy.card import Card
 from fairshrink.deploy.export import Exported, export_onnx
+from fairshrink.deploy.packed_header import KEY, digest
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import save_model
 
@@ -59,3 +63,17 @@ def photos(tmp_path, pixels) -> Path:
         Image.fromarray(image).save(path)
     (tmp_path / "photos" / "notes.txt").write_text("...")
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def rewrite():
+    return rewritten
+
+
+def rewritten(file, change=lambda about: about, stored=None):
+    """The file with another description, and a checksum that fits it."""
+    with safetensors.safe_open(file, "pt") as opened:
+        about = json.loads(opened.metadata()[KEY].partition(" ")[2])
+    stored = load_file(file) | (stored or {})
+    text = json.dumps(change(about))
+    save_file(stored, file, {KEY: f"{digest(text, stored)} {text}"})

@@ -10,6 +10,7 @@ from rich.console import Console
 from fairshrink.cli.audit import audit
 from fairshrink.cli.data import app as data_app
 from fairshrink.cli.experiment import demo, run
+from fairshrink.cli.inspect import inspect
 from fairshrink.cli.model import export, predict
 from fairshrink.cli.report import report
 from fairshrink.cli.stopping import stoppable
@@ -33,7 +34,7 @@ def _add(command: Callable[..., None]) -> None:
     app.command()(stoppable(command))
 
 
-for command in (demo, run, sweep, report, audit, predict, export):
+for command in (demo, run, sweep, report, audit, predict, export, inspect):
     _add(command)
 app.add_typer(data_app, name="data")
 

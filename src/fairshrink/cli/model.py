@@ -10,19 +10,24 @@ import typer
 from rich.console import Console
 
 from fairshrink.cli.stopping import kept
-from fairshrink.deploy.export import export_onnx
+from fairshrink.compress.frozen import Frozen
+from fairshrink.deploy.export import Exported, export_onnx
 from fairshrink.deploy.images import Named, find_images
+from fairshrink.deploy.inspect import inspect_packed, together
+from fairshrink.deploy.packed import is_packed, save_packed
 from fairshrink.deploy.predict import Failure, write_predictions
-from fairshrink.deploy.predictor import BATCH, Predictor
+from fairshrink.deploy.predictor import BATCH, Predictor, load_network
 from fairshrink.errors import ConfigError
 from fairshrink.files import write_atomically
-from fairshrink.lab.models import find_models
+from fairshrink.lab.masks import load_frozen
+from fairshrink.lab.models import Chosen, find_models
+from fairshrink.lab.store import FoldPaths
 from fairshrink.terminal import Screen, plain
 
 SHOWN = 20  # reasons on the screen; all are in the CSV
 
 Model = Annotated[
-    Path, typer.Argument(help="A run folder, a stage's folder, model.safetensors, or an exported .onnx file.")
+    Path, typer.Argument(help="A run folder, a stage's folder, model.safetensors, a packed or an exported .onnx file.")
 ]
 Stage = Annotated[str | None, typer.Option(help="Stage of a run folder, such as train; the last one by default.")]
 
@@ -71,34 +76,86 @@ def predict(
 
 def export(
     model: Model,
-    onnx: Annotated[Path, typer.Option(help="The file to write.")],
+    onnx: Annotated[Path | None, typer.Option(help="Write an ONNX file, such as model.onnx.")] = None,
+    packed: Annotated[
+        Path | None, typer.Option(help="Write a packed file, such as model.packed.safetensors: few bits a weight.")
+    ] = None,
     stage: Stage = None,
     fold: Annotated[int | None, typer.Option(help="Which fold of a run with several.")] = None,
 ) -> None:
-    """Write a model as ONNX: pixels in, probabilities out, the classes' names inside; compared with PyTorch first."""
-    if onnx.suffix.lower() != ".onnx":
-        raise ConfigError(f"--onnx is '{onnx}': a name that ends in .onnx was expected, such as model.onnx.")
-    if model.suffix.lower() == ".onnx":
-        raise ConfigError(f"'{model}' is exported already. Give the run folder or model.safetensors that it came from.")
+    """Write a model as ONNX (pixels in, probabilities out) or as packed weights; compared with the model first."""
+    _check_targets(model, onnx, packed)
     chosen = find_models(model, stage, fold)
+    file = only(chosen, model)
+    console = Console()
+    if packed is not None:
+        with console.status("packing"):
+            lines = _export_packed(file, packed, chosen.said)
+        for line in lines:
+            console.print(plain(line), soft_wrap=True)
+    if onnx is not None:
+        with console.status("exporting"):
+            done = export_onnx(file, onnx)
+        for line in _said_of_onnx(done, chosen.said):
+            console.print(plain(line), soft_wrap=True)
+
+
+def only(chosen: Chosen, model: Path) -> Path:
+    """The one file that was chosen.
+
+    Raises:
+        ConfigError: There is one for each fold.
+    """
     file, *others = chosen.files
     if others:
         raise ConfigError(
             f"'{model}' has one model for each of {len(chosen.files)} folds, and a file holds one. Name it:  --fold 0.  "
             "It is tested on its own fold only; what was audited is all of them."
         )
-    console = Console()
-    with console.status("exporting"):
-        done = export_onnx(file, onnx)
+    return file
+
+
+def _check_targets(model: Path, onnx: Path | None, packed: Path | None) -> None:
+    if onnx is None and packed is None:
+        raise ConfigError(
+            "nothing is to be written: name a file with --onnx model.onnx or --packed model.packed.safetensors."
+        )
+    if onnx is not None and onnx.suffix.lower() != ".onnx":
+        raise ConfigError(f"--onnx is '{onnx}': a name that ends in .onnx was expected, such as model.onnx.")
+    if packed is not None and packed.suffix.lower() != ".safetensors":
+        raise ConfigError(
+            f"--packed is '{packed}': a name that ends in .safetensors was expected, such as model.packed.safetensors."
+        )
+    if model.suffix.lower() == ".onnx" or (model.is_file() and is_packed(model)):
+        raise ConfigError(f"'{model}' is exported already. Give the run folder or model.safetensors that it came from.")
+
+
+def _export_packed(file: Path, target: Path, said: str) -> list[str]:
+    if target.resolve() == file.resolve():
+        raise ConfigError(f"--packed is '{target}', which is the model itself. Give another name.")
+    card, network = load_network(file)
+    beside = FoldPaths(file.parent).frozen
+    save_packed(target, network, load_frozen(beside, network) if beside.is_file() else Frozen(), card)
+    found = inspect_packed(target)
+    every = together("all", found.rows)
+    return [
+        f"{target}: {card.backbone} from {said}, {found.size / 1e6:.2f} MB",
+        f"  {every.pruned:,} of {every.weights:,} weights are pruned, {every.quantised:,} quantised, {every.free:,} free",
+        f"  against {file.stat().st_size / 1e6:.2f} MB unpacked: {found.size / file.stat().st_size:.3f}; "
+        f"in theory {found.theory / 1e6:.2f} MB",
+        "  unpacked again and compared with the model: the same bits",
+    ]
+
+
+def _said_of_onnx(done: Exported, said: str) -> list[str]:
     card = done.card
-    for line in (
-        f"{done.path}: {card.backbone} from {chosen.said}, {done.path.stat().st_size / 1e6:.1f} MB",
+    return [
+        f"{done.path}: {card.backbone} from {said}, {done.path.stat().st_size / 1e6:.1f} MB",
         f"  in:  pixels (N, {card.size}, {card.size}, 3), bytes, red green blue; the normalisation is inside",
         f"  out: logits and probabilities (N, {len(card.classes)}): {', '.join(card.classes)}",
         f"  {done.zeros:,} of {done.weights:,} weights are 0, in the file as in the model",
         f"  compared with PyTorch on {done.images} random images: largest difference of a probability {done.difference:.1e}",
-    ):
-        console.print(plain(line), soft_wrap=True)
+    ]
 
 
 def _check(csv: Path | None, threads: int | None) -> None:

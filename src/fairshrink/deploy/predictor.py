@@ -13,6 +13,7 @@ from fairshrink.data.normalise import Normalisation, network_inputs
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.deploy.images import decoded, one_file
 from fairshrink.deploy.onnx_file import open_onnx
+from fairshrink.deploy.packed import card_of, fill, is_packed, read_packed
 from fairshrink.errors import DataError, ModelError, StoreError
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_meta, read_weights
@@ -41,7 +42,7 @@ class Predictor:
 
     @classmethod
     def load(cls, *paths: Path | str, threads: int | None = None) -> "Predictor":
-        """Read models: `model.safetensors` with its `model.json` beside, or an ONNX file that fairshrink exported.
+        """Read models: `model.safetensors` with its `model.json` beside, a packed file, or an ONNX file that we exported.
 
         Args:
             paths: One file, or those of several folds.
@@ -52,7 +53,7 @@ class Predictor:
             ConfigError: The packages for ONNX are not installed.
         """
         if not paths:
-            raise ModelError("no model was named. Give model.safetensors or an exported .onnx file.")
+            raise ModelError("no model was named. Give model.safetensors, a packed file or an exported .onnx file.")
         opened = [_open(Path(path), threads) for path in paths]
         cards = [card for card, _ in opened]
         if different := [path for path, card in zip(paths, cards, strict=True) if card != cards[0]]:
@@ -105,6 +106,8 @@ def load_network(path: Path) -> tuple[Card, nn.Module]:
     Raises:
         ModelError: The weights or the JSON file beside them are missing, damaged or do not fit each other.
     """
+    if is_packed(path):
+        return _packed_network(path)
     weights = read_weights(path)
     beside = path.with_suffix(".json")
     try:
@@ -117,6 +120,15 @@ def load_network(path: Path) -> tuple[Card, nn.Module]:
     card = read_card(meta, str(beside))
     model = build(card.backbone, num_classes=len(card.classes), size=card.size)
     load_into(model, weights)
+    return card, model.eval()
+
+
+def _packed_network(path: Path) -> tuple[Card, nn.Module]:
+    """Everything stands in the one file."""
+    found = read_packed(path)
+    card = card_of(path, found.about)
+    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    fill(path, model, found.weights)
     return card, model.eval()
 
 
