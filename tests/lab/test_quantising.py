@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from fairshrink.files import read_json
 from fairshrink.lab.run import run
@@ -79,6 +80,16 @@ def test_every_step_has_as_many_rounds_as_its_control(whole):
     assert {line["fixed"] for line in steps[NAMES[1]]} == {0}
 
 
+def test_what_fixes_weights_has_its_portrait(whole):
+    portraits = {name: (whole / "stages" / name / "portrait.json").exists() for name in NAMES}
+    assert portraits == {NAMES[0]: True, NAMES[1]: False, NAMES[2]: True}
+    drawn = read_json(whole / "stages" / NAMES[0] / "portrait.json")
+    line = read_lines(whole / "stages" / NAMES[0] / "steps.jsonl")[-1]
+    assert sum(layer["weights"] for layer in drawn["layers"]) == line["total"]
+    ratio = chosen(whole, NAMES[0])["ratio"]
+    assert sum(layer["zero"] + layer["quantised"] for layer in drawn["layers"]) == round(ratio * line["total"])
+
+
 def test_the_twins_are_compared_on_the_same_test_images(whole):
     for name, title in zip(NAMES[1:], ("Re-training only (fairquantize)", "FairQuantize (lot)"), strict=True):
         assert read_json(whole / "stages" / name / "twin.json")["models"] == [title, "FairQuantize"]
@@ -97,8 +108,6 @@ def test_the_weights_are_levels_and_the_controls_are_not(whole):
 
 
 def read_weights_bits(path, weights):
-    from safetensors.numpy import load_file
-
     found = {}
     for name, bits in load_file(path).items():
         flat = torch.from_numpy(bits)[:, None].bitwise_right_shift(torch.arange(7, -1, -1)).bitwise_and(1).flatten()

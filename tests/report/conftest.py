@@ -5,6 +5,7 @@ import pytest
 from fairshrink.report.page import write_report
 from fairshrink.report.reading import read_run
 from fairshrink.report.runs_page import compare_runs
+from report.fake_quantised import write_quantised_run
 from report.fake_run import mapped_grid, three_groups, write_fake_run
 from report.fake_runs import seed_plan, write_sweep
 
@@ -39,6 +40,23 @@ def three(three_folder):
 def mapped(tmp_path_factory):
     """Three folds, a grid of beta and ratio, a rule with a bound."""
     return read_run(write_fake_run(tmp_path_factory.mktemp("mapped") / "run", mapped_grid()))
+
+
+@pytest.fixture(scope="session")
+def quantised_folder(tmp_path_factory):
+    """OBD, FairPrune, FairQuantize and its control; three folds."""
+    return write_quantised_run(tmp_path_factory.mktemp("quantised") / "run", mapped_grid())
+
+
+@pytest.fixture(scope="session")
+def quantised(quantised_folder):
+    return read_run(quantised_folder)
+
+
+@pytest.fixture(scope="session")
+def uncontrolled(tmp_path_factory):
+    """The same without the control."""
+    return read_run(write_quantised_run(tmp_path_factory.mktemp("bare") / "run", mapped_grid(), control=False))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from fairshrink.report import ablation, grids
+from fairshrink.report import ablation, control, grids
 
 
 def choosing(run, number):
@@ -107,3 +107,23 @@ def test_what_cannot_be_drawn_has_a_reason(mapped):
     late = stage._replace(steps=[step for step in stage.steps if step.fold or step.step])
     assert "lacks the start of a fold" in ablation.missing(late)
     assert len(ablation.families(mapped._replace(stages=[mapped.stages[0], bare]))) == 0
+
+
+def test_quantising_is_a_family_of_its_own_with_its_control_beside(quantised):
+    pruned, two = ablation.families(quantised)
+    assert [stage.label for stage in pruned.stages] == ["OBD", "FairPrune"]
+    assert [stage.label for stage in two.stages] == ["FairQuantize"]
+    assert (pruned.quantises, two.quantises) == (False, True)
+    assert not any(curve.control for curve in ablation.curves(quantised, pruned))
+    (beside,) = [curve for curve in ablation.curves(quantised, two) if curve.control]
+    assert (beside.label, beside.thick) == ("Re-training only", False)
+    steps = control.steps_of(quantised, quantised.stages[3])
+    assert beside.points == ablation.points(steps, sure=False)
+    assert [point.ratio for point in beside.points] == pytest.approx([0.05 * step for step in range(8)])
+
+
+def test_a_control_that_lacks_a_fold_is_not_drawn(quantised):
+    beside = quantised.stages[4]
+    short = beside._replace(steps=[step for step in beside.steps if step.fold])
+    run = quantised._replace(stages=[*quantised.stages[:4], short])
+    assert not any(curve.control for curve in ablation.curves(run, ablation.families(run)[1]))

@@ -93,3 +93,22 @@ def test_of_many_points_the_ends_and_the_chosen_have_labels(mapped, family, monk
     line = trade.lines[0]._replace(chosen=frozenset({0.8}))
     (axes,) = ablation_figures.trade(family, trade._replace(lines=[line])).axes
     assert [text.get_text() for text in axes.texts] == ["0", "0.8"]
+
+
+def test_quantising_is_drawn_by_precision_and_eodd_beside_its_control(quantised):
+    family = ablation.families(quantised)[1]
+    found = ablation.curves(quantised, family)
+    figure = ablation_figures.along(family, found)
+    score, gap = figure.axes
+    assert score.get_title(loc="left") == "macro precision, average of the groups"
+    assert gap.get_title(loc="left") == "EOdd between the groups"
+    assert gap.get_xlabel() == "share of weights fixed"
+    beside = next(curve for curve in found if curve.control)
+    for axes, values in (
+        (score, [point.precision.value for point in beside.points]),
+        (gap, [point.eodd.value for point in beside.points]),
+    ):
+        (line,) = [line for line in axes.lines if line.get_label() == "Re-training only"]
+        np.testing.assert_allclose(line.get_ydata(), values)
+    floors = [point.eodd_floor for curve in found for point in curve.points] + [family.start.eodd_floor]
+    assert gap.patches[0].get_height() == pytest.approx(np.nanmax(floors))

@@ -73,3 +73,14 @@ def test_folds_that_favour_different_groups_are_counted(five, measured, how):
 
 def test_notes_of_the_audit_are_kept(five):
     assert "- sex: female has no image of one class" in written(five, 1)
+
+
+def test_a_quantised_model_stands_beside_its_control(quantised, uncontrolled):
+    text = "\n".join(card_results.model(quantised, quantised.stages[3]))
+    assert "35.0 % of 11,172,423 weights of convolutions and linear layers are powers of two" in text
+    assert "Against models that differ from it in one thing:" in text
+    assert "Against the same re-training without quantisation" in text
+    assert "has no control" not in text
+    assert "has no control" in "\n".join(card_results.model(uncontrolled, uncontrolled.stages[3]))
+    control = "\n".join(card_results.model(quantised, quantised.stages[4]))
+    assert "it was re-trained just as FairQuantize was, with nothing fixed (its control)" in control

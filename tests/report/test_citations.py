@@ -15,6 +15,12 @@ def test_what_was_used_is_cited_once():
     assert citations.cited([], "timm:resnet50", "table", ())[0].startswith("He, Zhang")
 
 
+def test_quantisation_cites_what_it_builds_on_and_a_control_nothing():
+    found = citations.cited(["vanilla", "fairquantize", "retrain"], "small_cnn", "table", ())
+    assert [paper.partition(",")[0] for paper in found[:2]] == ["Guo", "Zhou"]
+    assert found[2:] == list(citations.MEASURES)
+
+
 def test_what_is_not_known_is_left_out():
     assert citations.cited(["mine"], "small_cnn", "table", ["flip"]) == list(citations.MEASURES)
 

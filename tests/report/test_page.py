@@ -4,7 +4,8 @@ import shutil
 from PIL import Image
 
 from fairshrink.report.page import overview_png, write_report
-from report.fake_run import Plan, write_fake_run
+from report.fake_quantised import write_quantised_run
+from report.fake_run import Plan, mapped_grid, write_fake_run
 from report.pages import EVIL, Elements, check_harmless
 
 
@@ -77,3 +78,14 @@ def test_a_run_without_the_optional_records_has_a_page(fresh):
 
 def test_the_overview_is_written_where_it_is_wanted(three_folder, tmp_path):
     assert Image.open(overview_png(three_folder, tmp_path / "a" / "overview.png")).format == "PNG"
+
+
+def test_a_quantised_run_shows_its_weights_and_its_control(tmp_path):
+    small = mapped_grid()._replace(folds=1, betas=(0.33,), ratios=(0.1,))
+    text = write_report(write_quantised_run(tmp_path / "run", small)).read_text(encoding="utf-8")
+    check_harmless(text)
+    for part in ("What happened to the weights", "Importance by group", "Fixed, by depth", "− Re-training only"):
+        assert part in text
+    assert "Against the same re-training without quantisation, " in text
+    assert "made 35.0\u00a0% of its weights powers of two" in text
+    assert "has no control" not in text

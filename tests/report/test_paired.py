@@ -44,3 +44,17 @@ def test_a_model_that_was_not_compared_has_no_change(five):
     run = five._replace(stages=[five.vanilla, bare, five.stages[2]])
     assert paired.compared(run) == [five.stages[2]]
     assert paired.change(run, bare, "sex", "eopp1") is None
+
+
+def test_changes_against_a_control_are_adjusted_with_the_others(quantised):
+    (pair,) = paired.pairs(quantised)
+    assert (pair.stage.label, pair.twin.label) == ("FairQuantize", "Re-training only")
+    assert paired.twins(quantised, pair.stage) == [pair]
+    assert paired.twins(quantised, pair.twin) == []
+    assert paired.name(pair) == "FairQuantize − control"
+    found = [paired.change(quantised, stage, "sex", gap) for stage in quantised.stages[1:] for gap in paired.GAPS]
+    found += [paired.change(quantised, pair.stage, "sex", gap, twin=pair.twin) for gap in paired.GAPS]
+    assert paired.family(quantised) == len(found) == 15
+    plain = [pair.record.attributes["sex"].gaps[gap].p for gap in paired.GAPS]
+    assert [change.p for change in found[-3:]] == plain
+    assert [change.p_holm for change in found] == pytest.approx(slow_holm([change.p for change in found]))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from fairshrink.metrics.counts import GroupCounts
+from fairshrink.metrics.gaps import GAPS
+from fairshrink.metrics.rates import precision
 from fairshrink.metrics.uncertainty import uncertainty
 from fairshrink.metrics.units import units_of_rows
 from fairshrink.report import grids, pooled
@@ -65,3 +67,17 @@ def test_only_what_every_fold_reached_is_a_point(way):
     assert max(pooled.shared_ratios(short)) == 0.25
     bare = {0: {r: replace(s, counts=None) for r, s in way.steps[0].items()}, 1: way.steps[1]}
     assert pooled.shared_ratios(bare) == pooled.shared_ratios({}) == []
+
+
+def test_precision_and_eodd_are_pooled_alike(way):
+    steps = [of[0.2] for of in way.steps.values()]
+    counts = np.sum([np.array(step.counts) for step in steps], axis=0)
+    units = units_of_rows(GroupCounts(counts))
+    found = uncertainty(units, n_boot=pooled.DRAWS, seed=pooled.SEED)
+    sure, quick = (pooled.point(0.2, steps, sure=sure) for sure in (True, False))
+    place = GAPS.index("eodd")
+    assert sure.eodd == (found.value[place], found.low[place], found.high[place])
+    assert sure.eodd_floor == found.null_high[place]
+    assert quick.eodd.value == pytest.approx(sure.eodd.value)
+    assert quick.precision.value == sure.precision.value == pytest.approx(float(precision(counts).mean()))
+    assert sure.precision.low < sure.precision.value < sure.precision.high

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -188,3 +189,25 @@ def test_records_of_an_earlier_version_are_read(fresh):
     assert stage.steps[0].counts is None
     assert stage.steps[0].criteria == {}
     assert stage.choice.over == "fold"
+
+
+def test_what_belongs_to_a_quantised_stage_is_read(quantised, mapped):
+    stage, control = quantised.stages[3:]
+    assert (stage.record.fixed_fraction, stage.record.control) == (0.35, "fairquantize-control")
+    assert stage.portrait is not None
+    assert control.record.of == "fairquantize"
+    assert control.twin.models == ("Re-training only", "FairQuantize")
+    assert all(one.portrait is None and one.twin is None and one.record.of is None for one in mapped.stages)
+
+
+def test_a_twin_of_no_stage_is_refused(fresh):
+    change(fresh, "stages/02-fairprune/stage.json", lambda record: record.update(of="fairprun"))
+    with pytest.raises(StoreError, match=r"the choice of 'fairprun', which is no stage.*Did you mean 'fairprune'\?"):
+        read_run(fresh)
+
+
+def test_a_twin_compared_on_something_else_is_refused(fresh):
+    shutil.copy(fresh / COMPARISON, fresh / COMPARISON.replace("comparison", "twin"))
+    change(fresh, COMPARISON.replace("comparison", "twin"), lambda record: record["attributes"].pop("tone"))
+    with pytest.raises(StoreError, match=r"twin\.json': the attribute 'tone' is missing"):
+        read_run(fresh)

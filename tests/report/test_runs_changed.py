@@ -5,7 +5,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from fairshrink.report import paired, runs_changed, runs_exports, runs_tables, runs_words
 from fairshrink.report.runs_changed import F1, QUANTITIES, Span, differences, family, pick
+from fairshrink.report.runs_page import compare_runs
 from fairshrink.report.tables import average_f1
 
 
@@ -106,3 +108,40 @@ def test_an_undefined_gap_is_undefined(seeds):
     methods = (section.methods[0], method._replace(replicates=(changed,)))
     one = differences([section._replace(methods=methods)])[0]
     assert (one.value, one.p) == (None, None)
+
+
+def test_a_control_is_compared_with_its_method_too(quantised_folder):
+    found = compare_runs([quantised_folder])
+    (section,) = found.sections
+    method = next(method for method in section.methods if method.label == "FairQuantize")
+    (twin,) = runs_changed.twins_of(section, method)
+    assert twin.label == "Re-training only"
+    assert runs_changed.twins_of(section, twin) == []
+    one = runs_changed.pick(found.differences, method, "sex", "eopp1", twin)
+    (pair,) = paired.pairs(method.first.run)
+    change = pair.record.attributes["sex"].gaps["eopp1"]
+    assert (one.images.low, one.images.high, one.images.p) == (change.low, change.high, change.p)
+    audits = [stage.audit.attributes["sex"].gaps["eopp1"].value for stage in (pair.stage, pair.twin)]
+    assert one.value == audits[0] - audits[1]
+    vanilla = runs_changed.pick(found.differences, method, "sex", "eopp1")
+    assert vanilla.twin is None
+    assert vanilla.value != one.value
+    assert runs_changed.family(found.differences) == 4 * (4 + 1)
+    rows = runs_tables.differences(section, "sex", found.differences).bodies
+    assert [row[0].text for body in rows for row in body][-3:] == [
+        "4 FairQuantize",
+        "− 5 Re-training only",
+        "5 Re-training only",
+    ]
+    said = dict(runs_words.verdicts(section, found.differences)[0].methods)["FairQuantize"]
+    assert [text.startswith("Against Re-training only, EOpp1 is") for text in said] == [False, False, True, False]
+    exported = runs_exports.difference_rows(found.sections, found.differences)
+    assert [row["against"] for row in exported].count("Re-training only") == 4
+
+
+def test_a_replicate_without_its_twin_has_no_difference(quantised_folder):
+    found = compare_runs([quantised_folder])
+    method = next(method for method in found.sections[0].methods if method.label == "FairQuantize")
+    (twin,) = runs_changed.twins_of(found.sections[0], method)
+    alone = method.first._replace(run=method.first.run._replace(stages=method.first.run.stages[:4]))
+    assert runs_changed.value_of("sex", "eopp1", twin)(alone) == (None, None)

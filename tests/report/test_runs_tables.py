@@ -3,6 +3,7 @@ from dataclasses import replace
 from fairshrink.report import runs_tables
 from fairshrink.report.runs_front import front
 from fairshrink.report.runs_measured import gap, macro_f1
+from fairshrink.report.runs_page import compare_runs
 
 
 def texts(table):
@@ -96,3 +97,18 @@ def test_undefined_seeds_are_counted(seeds):
 def test_settings_and_seeds_are_listed(seeds):
     rows = texts(runs_tables.setting_table(seeds.sections[0]))
     assert [cell.text for cell in rows["2 OBD"][1:]] == ["0, 1, 2 (data 0)", "seed-0, seed-1, seed-2", "ratio 0.35"]
+
+
+def test_quantised_weights_are_fixed_and_not_zero(quantised_folder):
+    section = compare_runs([quantised_folder]).sections[0]
+    table = runs_tables.glance(section)
+    assert heads(table)[-1] == "fixed weights"
+    last = {name[2:]: (row[-1].text, row[-1].notes) for name, row in texts(table).items()}
+    assert last == {
+        "Vanilla": ("0.0\u00a0%", ()),
+        "OBD": ("34.9\u00a0%", ("zero",)),
+        "FairPrune": ("34.9\u00a0%", ("zero",)),
+        "FairQuantize": ("35.0\u00a0%", ("powers of two",)),
+        "Re-training only": ("0.0\u00a0%", ()),
+    }
+    assert "fixed weights" in heads(runs_tables.models(section, "sex"))

@@ -168,3 +168,16 @@ def test_limits_say_that_training_is_not_in_the_intervals(five, three):
         verdict.limits(five)
     )
     assert "are pooled" not in " ".join(verdict.limits(three))
+
+
+def test_what_quantisation_did_is_no_zero(quantised, uncontrolled):
+    assert "FairQuantize made 35.0\u00a0% of its weights powers of two" in verdict.done(quantised)
+    assert "Re-training only was re-trained just as FairQuantize was" in verdict.done(quantised)
+    posts = {post.name: post.about for post in verdict.pipeline(quantised)}
+    assert posts["FairQuantize"].startswith("from Vanilla; 35.0\u00a0% powers of two;")
+    assert posts["Re-training only"] == "from Vanilla; nothing fixed"
+    assert "Against the same re-training without quantisation" in verdict.headline(quantised)
+    assert "Against" not in verdict.headline(uncontrolled)
+    assert "has no control" in verdict.limits(uncontrolled)[0]
+    assert not any("has no control" in text for text in verdict.limits(quantised))
+    assert any("fairshrink export --packed" in text for text in verdict.limits(quantised))

@@ -60,3 +60,8 @@ def test_criteria_of_choice_have_names_and_say_what_they_are():
     assert words.gap_name("class_loss_gap") == "loss gap by class"
     assert "the difference of the groups' mean losses" in words.rule("gap:loss_gap:0.02")
     assert words.rule("gap:eopp1:much") == "gap:eopp1:much"
+
+
+def test_the_choice_of_another_step_is_a_rule_without_a_metric_of_its_own():
+    assert words.read_rule("as:fairquantize") == words.Rule("as", "eopp1")
+    assert words.rule("as:fairquantize") == "what 'fairquantize' chose"

@@ -17,6 +17,7 @@ from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import Prepared, cache_folder, prepare
 from fairshrink.lab.foresee import check_steps
 from fairshrink.lab.observer import Observer, Quiet
+from fairshrink.lab.portraying import portray
 from fairshrink.lab.records import data_card, environment, now
 from fairshrink.lab.shrinking import Shrinking, shrink_fold, shrink_folds
 from fairshrink.lab.stages import do_stage, shrink_record, train_record
@@ -229,3 +230,4 @@ def _shrink(work: Work, number: int, spent: float) -> None:
     compare_stage(work, stage, training, stage.comparison)
     if shrinking.twin is not None:
         compare_stage(work, shrinking.twin[1], stage, stage.twin)
+    portray(shrinking)

@@ -38,6 +38,11 @@ class Shrinking:
     training: StagePaths
     twin: tuple[ShrinkSettings, StagePaths] | None = None
 
+    def favoured(self, fold: int) -> int:
+        """The number of the group to favour in a fold: the step's own, or what was measured after the training."""
+        name = self.step.unprivileged
+        return group_code(self.work, read_json(self.training.fold(fold).result)["group"] if name == "auto" else name)
+
     def done(self, fold: int) -> bool:
         """Whether a fold's choice has been made and written."""
         return kept(self.stage.fold(fold))
@@ -84,9 +89,7 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
     if len(there) == len(candidates):
         return
     model, frozen = work.load(shrinking.parent.fold(fold))
-    favoured, chosen_by = step.unprivileged, rule(step.choose)
-    if favoured == "auto":
-        favoured = read_json(shrinking.training.fold(fold).result)["group"]
+    favoured, chosen_by = shrinking.favoured(fold), rule(step.choose)
 
     def tell(number: int, done: Step) -> None:
         words = in_words(step, candidates[number])
@@ -98,7 +101,7 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
 
     recipes = [step.recipe(candidate) for candidate in candidates]
     setting = Setting(
-        unprivileged=group_code(work, favoured),
+        unprivileged=favoured,
         frozen=frozen,
         seed=work.experiment.train.seed,
         on_step=tell,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairshrink.report import grids, style
+from fairshrink.report import control, fixing, grids, style
 from fairshrink.report.pooled import Point, point, points, shared_ratios
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.style import MUTED, Look, cycle
@@ -16,7 +16,8 @@ _FIRST = ("obd", "fairprune")  # The methods whose bands readers look for.
 class Curve(NamedTuple):
     """A way of one stage, all folds together; `ends` are the shares of fixed weights that folds chose.
 
-    What was chosen is thick, and of at most MOST_BANDED stages it has a band, its intervals.
+    What was chosen is thick, and of at most MOST_BANDED stages it has a band, its intervals. A control is neither: it fixes
+    nothing, and stands where its stage had fixed so many.
     """
 
     label: str
@@ -25,24 +26,30 @@ class Curve(NamedTuple):
     thick: bool
     ends: frozenset[float] = frozenset()
     banded: bool = False
+    control: bool = False
 
 
 class Family(NamedTuple):
-    """The stages of a run that start from one model."""
+    """The stages of a run that start from one model and fix weights alike: at 0, or at powers of two."""
 
     parent: str
     start: Point
     stages: list[Stage]
 
+    @property
+    def quantises(self) -> bool:
+        """Whether weights are fixed at something else than 0."""
+        return fixing.quantises(self.stages[0])
+
 
 def families(run: Run) -> list[Family]:
-    """Stages whose way can be drawn, by the model that they start from."""
+    """Stages whose way can be drawn, by the model that they start from and by what they do to weights."""
     labels = {stage.record.name: stage.label for stage in run.stages}
-    found: dict[str, list[Stage]] = {}
-    for stage in run.stages:
+    found: dict[tuple[str, bool], list[Stage]] = {}
+    for stage in fixing.shrunk(run):
         if stage.record.parent is not None and not missing(stage):
-            found.setdefault(stage.record.parent, []).append(stage)
-    return [Family(labels.get(parent, parent), _start(stages[0]), stages) for parent, stages in found.items()]
+            found.setdefault((stage.record.parent, fixing.quantises(stage)), []).append(stage)
+    return [Family(labels.get(parent, parent), _start(stages[0]), stages) for (parent, _), stages in found.items()]
 
 
 def missing(stage: Stage) -> str:
@@ -71,7 +78,17 @@ def curves(run: Run, family: Family) -> list[Curve]:
     parts = [(stage, _stage(stage, style.of_model(run.stages.index(stage)))) for stage in family.stages]
     banded = _banded([stage for stage, part in parts if any(curve.thick for curve in part)])
     found = [curve._replace(banded=curve.thick and stage.label in banded) for stage, part in parts for curve in part]
-    return sorted(found, key=lambda curve: curve.thick)
+    beside = [curve for stage in family.stages for curve in _control(run, stage)]
+    return sorted([*beside, *found], key=lambda curve: curve.thick)
+
+
+def _control(run: Run, stage: Stage) -> list[Curve]:
+    """The same further training with nothing fixed, where it is beside the stage and has its counts."""
+    steps, beside = control.steps_of(run, stage), fixing.control_of(run, stage)
+    if beside is None or set(steps) != {step.fold for step in stage.steps}:
+        return []
+    found = points(steps, sure=False)
+    return [Curve(beside.label, found, Look(MUTED, "x", filled=False), thick=False, control=True)] if found else []
 
 
 def _banded(stages: Sequence[Stage]) -> set[str]:

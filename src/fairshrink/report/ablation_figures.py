@@ -1,14 +1,16 @@
-"""Pictures of what the settings do, as in Fig. 2 of Wu et al. 2022."""
+"""Pictures of what the settings do, as in Fig. 2 of Wu et al. 2022 and of Guo et al. 2024."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fairshrink.report import style
+from fairshrink.report import fixing, style
 from fairshrink.report.ablation import Curve, Family
+from fairshrink.report.control import LINE
 from fairshrink.report.marks import mark
 from fairshrink.report.pooled import Point, Value
 from fairshrink.report.style import BAND, FIRST, INK, Look, plain
@@ -19,22 +21,40 @@ MOST_LABELLED = 8  # Of more points the ends and what was chosen have a label an
 START = Look(FIRST, "o")
 
 
+class Measures(NamedTuple):
+    """A score and a gap of a point, with their names and the gap's floor."""
+
+    names: tuple[str, str]
+    score: Callable[[Point], Value]
+    gap: Callable[[Point], Value]
+    floor: Callable[[Point], float]
+
+
+PRUNED = Measures(("recall", "EOpp1"), lambda p: p.recall, lambda p: p.eopp1, lambda p: p.floor)
+QUANTISED = Measures(("precision", "EOdd"), lambda p: p.precision, lambda p: p.eodd, lambda p: p.eodd_floor)
+
+
+def measures(family: Family) -> Measures:
+    """What is drawn along the ratio: as Wu et al. 2022 recall and EOpp1, as Guo et al. 2024 precision and EOdd."""
+    return QUANTISED if family.quantises else PRUNED
+
+
 def along(family: Family, found: Sequence[Curve]) -> Figure:
-    """Recall and EOpp1 along the ratio: thick lines for what was chosen, some with bands, thin ones for the rest of the grid."""
-    found = _briefly(found)
+    """A score and a gap along the ratio: thick lines for what was chosen, some with bands, thin ones for the rest of the grid."""
+    found, of = _briefly(found), measures(family)
     figure, (recall, gap) = style.stacked([1.45, 1.6], 0.85 + 0.17 * _lines([curve.label for curve in found]))
     drawn = [family.start, *(point for curve in found for point in curve.points)]
-    gap.axhspan(0, np.nanmax([point.floor for point in drawn]), color=BAND, zorder=0, lw=0, label=CHANCE)
-    for axes, start in ((recall, family.start.recall), (gap, family.start.eopp1)):
+    gap.axhspan(0, np.nanmax([of.floor(point) for point in drawn]), color=BAND, zorder=0, lw=0, label=CHANCE)
+    for axes, start in ((recall, of.score(family.start)), (gap, of.gap(family.start))):
         axes.axhline(start.value, color=FIRST, lw=1.1, dashes=(4, 3), zorder=1, label=plain(family.parent))
         axes.grid(axis="y")
     for index, curve in enumerate(found):
-        _curve(recall, curve, [point.recall for point in curve.points], index)
-        _curve(gap, curve, [point.eopp1 for point in curve.points], index)
-    recall.set_title("macro recall, average of the groups")
-    gap.set_title("EOpp1 between the groups")
+        _curve(recall, curve, [of.score(point) for point in curve.points], index)
+        _curve(gap, curve, [of.gap(point) for point in curve.points], index)
+    recall.set_title(f"macro {of.names[0]}, average of the groups")
+    gap.set_title(f"{of.names[1]} between the groups")
     gap.set_ylim(bottom=0)
-    gap.set_xlabel("share of weights fixed at zero")
+    gap.set_xlabel(fixing.axis(family.stages))
     gap.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     gap.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     style.legend(figure, gap)
@@ -43,10 +63,11 @@ def along(family: Family, found: Sequence[Curve]) -> Figure:
 
 def _briefly(found: Sequence[Curve]) -> list[Curve]:
     """Thin lines without the name of their stage, where only one stage has any."""
-    stages = {curve.label.partition(", ")[0] for curve in found if not curve.thick}
+    thin = [curve for curve in found if not curve.thick and not curve.control]
+    stages = {curve.label.partition(", ")[0] for curve in thin}
     return [
         curve._replace(label=curve.label.partition(", ")[2] or curve.label)
-        if not curve.thick and len(stages) == 1
+        if curve in thin and len(stages) == 1
         else curve
         for curve in found
     ]
@@ -66,6 +87,9 @@ def _x(curve: Curve) -> np.ndarray:
 def _curve(axes: Axes, curve: Curve, values: Sequence[Value], index: int) -> None:
     x, y = _x(curve), np.array([value.value for value in values])
     label = plain(curve.label, 40) or None
+    if curve.control:
+        axes.plot(x, y, label=label, **LINE)
+        return
     if not curve.thick:
         axes.plot(x, y, color=curve.look.colour, lw=0.9, label=label, zorder=2,
                   dashes=style.CANDIDATE_DASHES[index % len(style.CANDIDATE_DASHES)] or (None, None))  # fmt: skip

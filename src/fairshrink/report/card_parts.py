@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
-from fairshrink.report import citations, facts, splitting, words
+from fairshrink.report import citations, facts, fixing, splitting, words
 from fairshrink.report.markdown import bullets, heading, named, of_cells, open_items, paragraph, table
-from fairshrink.report.records import Run
-from fairshrink.report.words import count, listed, moment, percent, plural
+from fairshrink.report.records import Run, Stage
+from fairshrink.report.words import count, listed, moment, plural
 
 NOT_STATED = "not stated"
 WITHOUT_GROUP = ("erm",)  # training whose models do not ask for the group
@@ -51,17 +51,23 @@ def details(run: Run) -> list[str]:
 
 def _models(run: Run) -> str:
     labels = {stage.record.name: stage.label for stage in run.stages}
+    fixed = "of them fixed" if any(map(fixing.quantises, run.stages)) else "of them 0"
     rows = [
         [
             stage.label,
             labels.get(stage.record.parent or "", stage.record.parent or "–"),
             words.settings(stage.record.params) or "–",
             count(stage.record.parameters),
-            percent(stage.record.zero_fraction),
+            _fixed(run, stage),
         ]
         for stage in run.stages
     ]
-    return table(["model", "starts from", "settings that were tried", "weights", "of them 0"], rows)
+    return table(["model", "starts from", "settings that were tried", "weights", fixed], rows)
+
+
+def _fixed(run: Run, stage: Stage) -> str:
+    share = fixing.cell(run, stage)
+    return f"{share.text} ({', '.join(share.notes)})" if share.notes else share.text
 
 
 def _training(run: Run) -> str:

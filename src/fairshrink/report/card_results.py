@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from fairshrink.report import choices, verdict, words
+from fairshrink.report import choices, fixing, paired, twins, verdict, words
 from fairshrink.report.audited import Gap
 from fairshrink.report.card_parts import NOT_STATED
 from fairshrink.report.markdown import bullets, heading, named, paragraph, table
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.tables import fate_of
-from fairshrink.report.words import count, counted, gap_name, interval, number, percent, signed
+from fairshrink.report.words import count, counted, gap_name, interval, number, signed
 
 
 def model(run: Run, stage: Stage) -> list[str]:
@@ -18,6 +18,11 @@ def model(run: Run, stage: Stage) -> list[str]:
     if stage is not run.vanilla:
         compared = {name: verdict.change(run, stage, name) for name in run.attributes}
         blocks += [paragraph("Against the vanilla model, on the same test images:"), named(compared)]
+        if paired.twins(run, stage):
+            beside = {name: twins.changes(run, stage, name) for name in run.attributes}
+            blocks += [paragraph("Against models that differ from it in one thing:"), named(beside)]
+        if bare := fixing.warning(run, stage):
+            blocks.append(paragraph(bare))
     blocks += [paragraph("Gaps between the groups, on test images:"), _gaps(run, stage)]
     blocks += [paragraph("Scores, on test images (they carry no interval):"), _scores(run, stage)]
     notes = [f"{name}: {note}" for name in run.attributes for note in stage.audit.attributes[name].notes]
@@ -26,12 +31,18 @@ def model(run: Run, stage: Stage) -> list[str]:
 
 def _facts(run: Run, stage: Stage) -> dict[str, str]:
     record = stage.record
-    zeros = (
-        f"{percent(record.zero_fraction)} of {count(record.parameters)} weights of convolutions and linear layers are 0"
+    zeros = fixing.sentence(stage).format(
+        weights=f"{count(record.parameters)} weights of convolutions and linear layers"
     )
     if stage is run.vanilla:
         return {"Weights": zeros}
     labels = {one.record.name: one.label for one in run.stages}
+    if fixing.is_control(stage):
+        return {
+            "What it is": f"it {fixing.clause(run, stage)}",
+            "Started from": labels.get(record.parent or "", record.parent or NOT_STATED),
+            "Weights": zeros,
+        }
     return {
         "Method": f"{record.method}; tried: {words.settings(record.params) or 'its defaults'}",
         "Started from": labels.get(record.parent or "", record.parent or NOT_STATED),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairshrink.report import ablation, ablation_figures, choices, facts, grids, maps, trading
+from fairshrink.report import ablation, ablation_figures, choices, facts, fixing, grids, maps, trading
 from fairshrink.report.ablation import Curve, Family
 from fairshrink.report.cells import Table
 from fairshrink.report.grids import Grid
@@ -20,6 +20,9 @@ INTERVALS = (
     "images of one lesion or patient, if there are any, make them too narrow. The setting was chosen on the same images, "
     "so the chosen one looks better here than it is: the test results above are the ones to quote."
 )
+
+
+CONTROL = "Crosses: the same re-training with nothing fixed, beside what was chosen. "
 
 
 class ChoicePart(NamedTuple):
@@ -108,7 +111,7 @@ def ablations(run: Run) -> list[Picture]:
     found = [picture for i, family in enumerate(ablation.families(run)) for picture in _family(run, family, i)]
     reasons = [
         f"{stage.label}: {reason}"
-        for stage in run.stages
+        for stage in fixing.shrunk(run)
         if stage.record.parent is not None and (reason := ablation.missing(stage))
     ]
     return [
@@ -128,7 +131,8 @@ def _family(run: Run, family: Family, index: int) -> list[Picture]:
         )
     )
     if ablation.longest(family) < 2:
-        reason = f"Recall and EOpp1 along the ratio are left out: {names} took a single step."
+        score, gap = ablation_figures.measures(family).names
+        reason = f"{score.capitalize()} and {gap} along the ratio are left out: {names} took a single step."
         return [drawn, Picture([], reason)]
     return [drawn, _along(family, ablation.curves(run, family), index)]
 
@@ -143,7 +147,7 @@ def _trade(family: Family, found: Trade, index: int) -> Picture:
     label = f"Macro F1 against EOpp1 along {line.setting} at {percent(found.ratio, 0)}: {values}"
     rest = [f"{line.label} with {settings(line.rest)}" for line in found.lines if line.rest]
     caption = (
-        f"Along {line.setting}, with {percent(found.ratio, 0)} of the weights at zero, on validation"
+        f"Along {line.setting}, with {percent(found.ratio, 0)} of the weights {_where(family)}, on validation"
         f"{_together(family)}; the points are joined in the order of {line.setting}, filled ones were chosen in a fold. "
         f"Further up and further left is better. {'Of the further settings: ' + listed(rest) + '. ' if rest else ''}"
         f"Crosses are intervals; grey: what chance alone reaches (the largest floor of these models)."
@@ -152,27 +156,35 @@ def _trade(family: Family, found: Trade, index: int) -> Picture:
 
 
 def _along(family: Family, found: Sequence[Curve], index: int) -> Picture:
-    figure = ablation_figures.along(family, found)
+    figure, of = ablation_figures.along(family, found), ablation_figures.measures(family)
     thick = [curve for curve in found if curve.thick]
+    score, gap = of.names
     ends = "; ".join(
-        f"{curve.label}: recall {number(curve.points[-1].recall.value)} and EOpp1 {number(curve.points[-1].eopp1.value)} at "
-        f"{percent(curve.points[-1].ratio, 0)}"
+        f"{curve.label}: {score} {number(of.score(curve.points[-1]).value)} and {gap} "
+        f"{number(of.gap(curve.points[-1]).value)} at {percent(curve.points[-1].ratio, 0)}"
         for curve in thick
     )
-    label = f"Macro recall and EOpp1 along the share of weights at zero, from {family.parent}. At the end, {ends}"
+    share = f"the share of weights {_where(family)}"
+    label = f"Macro {score} and {gap} along {share}, from {family.parent}. At the end, {ends}"
     floor = "Grey: what chance alone reaches (the largest floor of the models drawn thick or dashed). "
+    beside = [curve for curve in found if curve.control]
     unnamed = sum(not curve.label for curve in found)
     thin = (
         f"Thin: the rest of the grid{f' ({unnamed} ways without a name)' if unnamed else ''}. "
-        if len(found) > len(thick)
+        if len(found) > len(thick) + len(beside)
         else ""
     )
     caption = (
-        f"Along the share of weights at zero, on validation{_together(family)}, past any choice (a ring marks where the chosen "
-        f"models are). {_thick(thick)}{thin}Dashed: {family.parent}. {floor}A gap that "
-        "falls together with recall fell because the model became worse."
+        f"Along {share}, on validation{_together(family)}, past any choice (a ring marks where the chosen "
+        f"models are). {_thick(thick)}{thin}Dashed: {family.parent}. "
+        f"{CONTROL if beside else ''}{floor}A gap that falls together with {score} fell because the model became worse."
     )
     return Picture([panel(figure, f"along{index}", label)], caption)
+
+
+def _where(family: Family) -> str:
+    """Where the family's weights are fixed."""
+    return "fixed" if family.quantises else "at zero"
 
 
 def _thick(thick: Sequence[Curve]) -> str:

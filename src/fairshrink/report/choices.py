@@ -19,6 +19,8 @@ def sentences(stage: Stage) -> list[str]:
     """The rule, its data, what it took, what else there was; one sentence where there was nothing to choose."""
     if stage.choice is None or len(grids.all_params(stage)) < 2:
         return ["One candidate, nothing to choose."]
+    if words.read_rule(stage.choice.rule).kind == "as":
+        return [f"Taken was {words.rule(stage.choice.rule)}.", _taken(stage, stage.choice)]
     texts = [f"Taken was {words.rule(stage.choice.rule)}; {_over(stage.choice)}.", _taken(stage, stage.choice)]
     return [text for text in [*texts, _bound(stage), _front(stage), _range(stage)] if text]
 

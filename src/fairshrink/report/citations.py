@@ -3,6 +3,12 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+_FAIRQUANTIZE = (
+    "Guo, Jia, Hu, Shi: FairQuantize: achieving fairness through weight quantization for dermatological disease diagnosis. "
+    "MICCAI 2024."
+)
+_INQ = "Zhou, Yao, Guo, Xu, Chen: Incremental network quantization: towards lossless CNNs with low-precision weights. ICLR 2017."
+
 
 class Source(NamedTuple):
     """A published data set.
@@ -42,10 +48,12 @@ SOURCES = {
 LESIONS = "none is needed: the images were drawn by fairshrink and show nobody"
 
 METHODS = {
-    "obd": "LeCun, Denker, Solla: Optimal brain damage. NeurIPS 1989.",
+    "obd": ("LeCun, Denker, Solla: Optimal brain damage. NeurIPS 1989.",),
     "fairprune": (
-        "Wu, Zeng, Xu, Shi, Hu: FairPrune: achieving fairness through pruning for dermatological disease diagnosis. MICCAI 2022."
+        "Wu, Zeng, Xu, Shi, Hu: FairPrune: achieving fairness through pruning for dermatological disease diagnosis. MICCAI 2022.",
     ),
+    "fairquantize": (_FAIRQUANTIZE, _INQ),
+    "retrain": (),
 }
 BACKBONES = {
     "resnet": "He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016.",
@@ -74,6 +82,6 @@ def cited(methods: Iterable[str], backbone: str, source: str, augment: Iterable[
     """
     data = SOURCES[source].cite if source in SOURCES else ()
     network = [paper for name, paper in BACKBONES.items() if backbone.removeprefix("timm:").startswith(name)]
-    used = [METHODS[name] for name in methods if name in METHODS]
+    used = [paper for name in methods for paper in METHODS.get(name, ())]
     changed = [AUGMENTS[name] for name in augment if name in AUGMENTS]
     return list(dict.fromkeys([*data, *used, *network, *changed, *MEASURES]))

@@ -1,14 +1,15 @@
 """Pictures of the way there: training, the path along the ratio, the grid; all on validation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fairshrink.report import grids, style, words
+from fairshrink.report import fixing, grids, style, words
 from fairshrink.report.audited import Scores
+from fairshrink.report.control import CONTROL, LINE
 from fairshrink.report.grids import average_step_f1, metric_of
 from fairshrink.report.records import Candidate, Epoch, Stage, Step
 from fairshrink.report.style import INK, MUTED, cycle, plain
@@ -39,15 +40,22 @@ def training(history: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def along_ratio(stage: Stage) -> Figure:
-    """Gap and F1 along the share of fixed weights: the chosen candidates thick, the others thin, folds faint."""
+def along_ratio(stage: Stage, control: Mapping[int, Mapping[float, Step]] | None = None) -> Figure:
+    """Gap and F1 along the share of fixed weights: the chosen candidates thick, the others thin, folds faint.
+
+    Args:
+        stage: Whose way.
+        control: Fold -> share of fixed weights -> the step of its control at which the stage had fixed so many; drawn dashed.
+    """
     figure, axes = style.stacked([1.45, 1.25, 1.25], 1.5)
     metric = metric_of(stage)
     _candidates(axes[0], stage, lambda step: _measured(step, metric))
+    _control(axes[0], control or {}, lambda step: _measured(step, metric))
     axes[0].margins(y=0.15)
     axes[0].set_ylim(bottom=0)
     axes[0].set_title(words.gap_name(metric) + ("" if metric in WORST else " between groups"))
     _candidates(axes[1], stage, average_step_f1)
+    _control(axes[1], control or {}, average_step_f1)
     axes[1].set_title("macro F1, average of the groups")
     groups = list(stage.steps[0].groups)
     for index, group in enumerate(groups):
@@ -57,7 +65,7 @@ def along_ratio(stage: Stage) -> Figure:
             *curve, color=colour, lw=1.8, marker=cycle(style.GROUP_MARKERS, index), ms=3.2, label=plain(group, 18)
         )
     axes[2].set_title("macro F1 by group (chosen)")
-    axes[2].set_xlabel("share of weights fixed at zero")
+    axes[2].set_xlabel(fixing.axis([stage]))
     axes[2].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes[2].xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     for one in axes:
@@ -124,6 +132,12 @@ def _candidates(axes: Axes, stage: Stage, value: Callable[[Step], float | None])
     axes.plot(
         *_mean(chosen), color=INK, lw=2.4, label="chosen (mean of folds)" if len(chosen) > 1 else "chosen", zorder=3
     )
+
+
+def _control(axes: Axes, control: Mapping[int, Mapping[float, Step]], value: Callable[[Step], float | None]) -> None:
+    folds = [_curve([(ratio, value(step)) for ratio, step in of.items()]) for of in control.values()]
+    if folds:
+        axes.plot(*_mean(folds), label=CONTROL, **LINE)
 
 
 def _chosen(stage: Stage, value: Callable[[Step], float | None]) -> list[Curve]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairshrink.report import grids, splitting, words
+from fairshrink.report import fixing, grids, splitting, words
 from fairshrink.report.cells import Cell, Table, head, heads
 from fairshrink.report.cells import words as word
 from fairshrink.report.grids import candidate_names, metric_of
@@ -83,7 +83,7 @@ def excluded(run: Run) -> list[Table]:
 def unprivileged(run: Run) -> list[Table]:
     """Which group each fold favours and what says so; one table for all steps that agree."""
     found: dict[str, tuple[list[Unprivileged], list[str]]] = {}
-    for stage in [stage for stage in run.stages if stage is not run.vanilla] or run.stages:
+    for stage in fixing.shrunk(run) or run.stages:
         if stage.record.unprivileged:
             found.setdefault(repr(stage.record.unprivileged), (stage.record.unprivileged, []))[1].append(stage.label)
     return [_unprivileged(run, records, labels) for records, labels in found.values()]
@@ -109,7 +109,7 @@ def candidates(stage: Stage) -> Table | None:
     """The grid: each candidate's value in each fold, the chosen ones marked; None without a grid."""
     choice = stage.choice
     names = candidate_names(stage)
-    if choice is None or len(names) < 2:
+    if choice is None or len(names) < 2 or words.read_rule(choice.rule).kind == "as":
         return None
     folds = sorted({candidate.fold for candidate in choice.candidates})
     params, ways = grids.all_params(stage), {}

@@ -10,7 +10,7 @@ from fairshrink.report import paired, style
 from fairshrink.report.audited import Gap
 from fairshrink.report.change_figures import change_rows
 from fairshrink.report.marks import forest, mark, name_rows
-from fairshrink.report.records import Run
+from fairshrink.report.records import Run, Stage
 from fairshrink.report.style import BAND, plain
 from fairshrink.report.tables import average_f1
 from fairshrink.report.words import gap_name
@@ -43,12 +43,15 @@ def _models(axes: Axes, run: Run, found: Sequence[Gap | None]) -> None:
 
 
 def change_forest(run: Run, attribute: str) -> Figure:
-    """The paired change of each gap against the vanilla model: a mark with its interval per shrunk model, around 0."""
-    shrunk = [stage for stage in run.stages if stage is not run.vanilla and stage.comparison is not None]
-    height = 0.22 * len(shrunk) + 0.14
+    """The paired change of each gap against the vanilla model, and against a twin: a mark with its interval, around 0."""
+    kinds: list[tuple[Stage, Stage | None, str]] = [(stage, None, stage.label) for stage in paired.compared(run)]
+    kinds += [(pair.stage, pair.twin, paired.name(pair)) for pair in paired.pairs(run)]
+    height = 0.22 * len(kinds) + 0.14
     figure, rows = style.stacked([height] * len(paired.GAPS), 1.15, share=False)
     for axes, name in zip(rows, paired.GAPS, strict=True):
-        change_rows(axes, [(stage.label, paired.change(run, stage, attribute, name)) for stage in shrunk])
+        change_rows(
+            axes, [(label, paired.change(run, stage, attribute, name, twin=twin)) for stage, twin, label in kinds]
+        )
         axes.set_title(f"{gap_name(name)}: ← narrower | wider →")
     return figure
 

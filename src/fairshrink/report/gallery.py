@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fairshrink.audit.changed import LEVEL
-from fairshrink.report import class_figures, curves, figures, grids, paired, strips, style
+from fairshrink.report import class_figures, control, curves, figures, fixing, grids, paired, strips, style, twins
 from fairshrink.report.class_figures import class_caption
 from fairshrink.report.pictures import FLOOR, Picture, panel, titled
 from fairshrink.report.records import Run, Stage
@@ -47,10 +47,14 @@ def changes(run: Run) -> Picture:
     caption = (
         "Each mark is the change of a gap against the vanilla model on the same test images, each line its paired 95\u00a0% "
         "interval. A filled arrowhead can be told from no change after adjusting for all "
-        f"{len(stages) * len(run.attributes) * len(paired.GAPS)} changes shown here (Holm, p at most {LEVEL}); a hollow ring "
-        f"cannot. {absent}"
+        f"{paired.family(run)} changes shown here (Holm, p at most {LEVEL}); a hollow ring cannot. {_beside(run)}{absent}"
     )
     return Picture(panels, caption.strip())
+
+
+def _beside(run: Run) -> str:
+    found = [f"{paired.name(pair)}: against {twins.against(pair.twin)}" for pair in paired.pairs(run)]
+    return f"{'; '.join(found)}. " if found else ""
 
 
 def tradeoff(run: Run) -> Picture:
@@ -102,11 +106,10 @@ def striking(run: Run, attribute: str, index: int) -> Picture:
 
 def ratio(run: Run) -> list[Picture]:
     """Gap and F1 along the way of each shrink step."""
-    shrunk = [stage for stage in run.stages if stage is not run.vanilla]
-    return [_ratio(stage, i) for i, stage in enumerate(shrunk)]
+    return [_ratio(run, stage, i) for i, stage in enumerate(fixing.shrunk(run))]
 
 
-def _ratio(stage: Stage, index: int) -> Picture:
+def _ratio(run: Run, stage: Stage, index: int) -> Picture:
     if not stage.steps:
         return Picture(
             [], f"{stage.label}: the path along the ratio is left out, because this stage has no steps.jsonl."
@@ -120,16 +123,19 @@ def _ratio(stage: Stage, index: int) -> Picture:
         else ["Thick: what was chosen."]
     )
     parts += ["Thin: the ways of the grid, each past what was chosen."] if many else []
+    beside = control.steps_of(run, stage)
+    parts += [control.CAPTION] if beside else []
     parts += ["The lowest panel shows which group pays. Validation has no floor here: read the trend, not the value."]
     metric = gap_name(grids.metric_of(stage))
-    figure = curves.along_ratio(stage)
-    drawn = panel(figure, f"ratio{index}", f"{metric} and macro F1 along the pruning ratio, {stage.label}", stage.label)
+    figure = curves.along_ratio(stage, beside)
+    label = f"{metric} and macro F1 along the {fixing.axis([stage])}, {stage.label}"
+    drawn = panel(figure, f"ratio{index}", label, stage.label)
     return Picture([drawn], " ".join(parts))
 
 
 def grid(run: Run) -> Picture:
     """Candidates on validation."""
-    stages = [stage for stage in run.stages if stage.choice is not None and len(grids.all_params(stage)) > 1]
+    stages = [stage for stage in fixing.shrunk(run) if stage.choice is not None and len(grids.all_params(stage)) > 1]
     if not stages:
         return Picture([], "There was no grid to choose from, so no candidates are drawn.")
     panels = [

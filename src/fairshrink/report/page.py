@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairshrink.files import write_bytes, write_text
-from fairshrink.report import choice_gallery, facts, gallery, tables, templates, verdict, words
+from fairshrink.report import choice_gallery, facts, fixing, gallery, tables, templates, verdict, words
 from fairshrink.report.cells import Table
 from fairshrink.report.gallery import Picture
+from fairshrink.report.portraits import portraits as portraits_of
 from fairshrink.report.reading import read_run
 from fairshrink.report.records import Run
 from fairshrink.report.style import drawing
@@ -55,8 +56,8 @@ def render(run: Run) -> str:
     with drawing():
         pictures = _pictures(run)
         attributes = [_attribute(run, name, index) for index, name in enumerate(run.attributes)]
-        shrunk = [stage for stage in run.stages if stage is not run.vanilla]
-        choices = [choice_gallery.choice(stage, index) for index, stage in enumerate(shrunk)]
+        choices = [choice_gallery.choice(stage, index) for index, stage in enumerate(fixing.shrunk(run))]
+        portraits = portraits_of(run)
     return templates.page(
         "page.html",
         run=run,
@@ -71,6 +72,8 @@ def render(run: Run) -> str:
         pictures=pictures,
         steps=tables.stages(run),
         choices=choices,
+        portraits=portraits,
+        uncontrolled=fixing.warning(run),
         settings_note=choice_gallery.INTERVALS,
         unprivileged=facts.unprivileged(run),
         counts=[facts.class_counts(run, name) for name in run.data.attributes],

@@ -8,15 +8,18 @@ import numpy as np
 from fairshrink.metrics.counts import GroupCounts, Margins
 from fairshrink.metrics.draws import draw_within, kind_rates
 from fairshrink.metrics.gaps import GAPS, gaps
-from fairshrink.metrics.rates import f1_of, recall_of
+from fairshrink.metrics.rates import f1_of, precision_of, recall_of
 from fairshrink.metrics.uncertainty import uncertainty
 from fairshrink.metrics.units import Units, units_of_rows
 from fairshrink.report.records import Step
 
 DRAWS, SEED = 300, 0
 _ENDS = (0.025, 0.975)
-_EOPP1 = GAPS.index("eopp1")
+_EOPP1, _EODD = GAPS.index("eopp1"), GAPS.index("eodd")
 _SCORES = 4  # purposes 1 to 3 of the seed are the gaps' own
+
+
+_RATES = (recall_of, f1_of, precision_of)  # in the order of a point
 
 
 class Value(NamedTuple):
@@ -28,13 +31,19 @@ class Value(NamedTuple):
 
 
 class Point(NamedTuple):
-    """All folds together at one share of fixed weights; recall and F1 are macro averages, averaged over the groups."""
+    """All folds together at one share of fixed weights; scores are macro averages, averaged over the groups.
+
+    `floor` is that of EOpp1, `eodd_floor` that of EOdd.
+    """
 
     ratio: float
     eopp1: Value
     recall: Value
     f1: Value
+    precision: Value
+    eodd: Value
     floor: float = np.nan
+    eodd_floor: float = np.nan
 
 
 def shared_ratios(steps: Mapping[int, Mapping[float, Step]]) -> list[float]:
@@ -59,12 +68,14 @@ def point(ratio: float, steps: Iterable[Step], *, sure: bool) -> Point:
     units = units_of_rows(GroupCounts(counts))
     if not sure:
         now = units.margins(units.counts)
-        recall, f1 = (Value(float(of(now).mean())) for of in (recall_of, f1_of))
-        return Point(ratio, Value(float(gaps(counts)["eopp1"].value)), recall, f1)
+        (recall, f1, precision), between = [Value(float(of(now).mean())) for of in _RATES], gaps(counts)
+        eopp1, eodd = (Value(float(between[name].value)) for name in ("eopp1", "eodd"))
+        return Point(ratio, eopp1, recall, f1, precision, eodd)
     found = uncertainty(units, n_boot=DRAWS, seed=SEED)
-    gap = Value(*(float(ends[_EOPP1]) for ends in (found.value, found.low, found.high)))
-    recall, f1 = _scores(units, (recall_of, f1_of))
-    return Point(ratio, gap, recall, f1, float(found.null_high[_EOPP1]))
+    eopp1, eodd = (Value(*(float(ends[at]) for ends in (found.value, found.low, found.high))) for at in (_EOPP1, _EODD))
+    floor, eodd_floor = (float(found.null_high[at]) for at in (_EOPP1, _EODD))
+    recall, f1, precision = _scores(units, _RATES)
+    return Point(ratio, eopp1, recall, f1, precision, eodd, floor, eodd_floor)
 
 
 def _scores(units: Units, rates: Sequence[Callable[[Margins], np.ndarray]]) -> list[Value]:

@@ -10,6 +10,7 @@ from fairshrink.report.audited import AuditRecord
 from fairshrink.report.compared import ComparisonRecord
 from fairshrink.report.paired import GAPS
 from fairshrink.report.parsing import from_json
+from fairshrink.report.portrayed import Portrait, check_portrait
 from fairshrink.report.records import (
     Choice,
     DataRecord,
@@ -88,6 +89,8 @@ def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
         saliency=_optional(folder, f"{place}/saliency.json", Saliency),
         comparison=_optional(folder, f"{place}/comparison.json", ComparisonRecord),
         place=place.removeprefix("stages/"),
+        portrait=_optional(folder, f"{place}/portrait.json", Portrait),
+        twin=_optional(folder, f"{place}/twin.json", ComparisonRecord),
     )
 
 
@@ -133,8 +136,12 @@ def _check_stage(run: Run, stage: Stage, place: str) -> None:
         raise StoreError(
             f"'{place}/audit.json' has no attribute '{run.data.shrunk_for}', which was shrunk for. {DAMAGED}"
         )
-    _check_comparison(run, stage, place)
+    _check_comparison(run, stage.comparison, f"{place}/comparison.json")
+    _check_comparison(run, stage.twin, f"{place}/twin.json")
+    _check_twin(run, stage, place)
     _check_counts(run, stage, place)
+    if stage.portrait is not None:
+        check_portrait(stage.portrait, place, DAMAGED)
     if (saliency := stage.saliency) is not None:
         lengths = [len(values) for values in saliency.values]
         if len(lengths) != len(saliency.groups) or len(set(lengths)) > 1 or 0 in lengths:
@@ -144,16 +151,26 @@ def _check_stage(run: Run, stage: Stage, place: str) -> None:
             )
 
 
-def _check_comparison(run: Run, stage: Stage, place: str) -> None:
+def _check_twin(run: Run, stage: Stage, place: str) -> None:
+    """Who a stage says that it goes by is there."""
+    names = [other.record.name for other in run.stages]
+    if stage.record.of is not None and stage.record.of not in names:
+        raise StoreError(
+            f"'{place}/stage.json': it goes by the choice of '{stage.record.of}', which is no stage of this run."
+            f"{suggest(stage.record.of, names)} {AGAIN}"
+        )
+
+
+def _check_comparison(run: Run, record: ComparisonRecord | None, file: str) -> None:
     """A comparison speaks of what was audited."""
-    if stage.comparison is None:
+    if record is None:
         return
     for name in run.vanilla.audit.attributes:
-        found = stage.comparison.attributes.get(name)
+        found = record.attributes.get(name)
         missing = [gap for gap in GAPS if found is None or gap not in found.gaps]
         if missing:
             raise StoreError(
-                f"'{place}/comparison.json': the attribute '{name}' "
+                f"'{file}': the attribute '{name}' "
                 f"{'is missing' if found is None else f'has no gap {missing[0]}'}, but audit.json has it. {DAMAGED}"
             )
 

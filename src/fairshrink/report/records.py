@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from fairshrink.report.audited import AuditRecord, Number, Scores
 from fairshrink.report.compared import ComparisonRecord
+from fairshrink.report.portrayed import Portrait
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ class Unprivileged:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """stage.json; seconds in total, or by what took them. Parameters are the weights that could be fixed."""
+    """stage.json; seconds in total, or by what took them. Parameters are the weights that could be fixed.
+
+    Earlier versions wrote no fixed_fraction, the share of them that is fixed: all that they fixed was 0. `of` is the
+    stage whose choice a stage goes by (its twin), `control` the twin that was re-trained in the same way with nothing fixed.
+    """
 
     name: str
     method: str
@@ -82,6 +87,9 @@ class StageRecord:
     seconds: float | dict[str, Number]
     zero_fraction: float
     parameters: int
+    fixed_fraction: float | None = None
+    control: str | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,11 @@ class Saliency:
 
 
 class Stage(NamedTuple):
-    """One stage's records; what a stage does not have is empty or None. The place is its folder's name."""
+    """One stage's records; what a stage does not have is empty or None. The place is its folder's name.
+
+    `comparison` is with the vanilla model; `twin` (twin.json) is there in a stage that goes by another's choice, and is that
+    one's model against this one's.
+    """
 
     record: StageRecord
     label: str
@@ -187,6 +199,8 @@ class Stage(NamedTuple):
     saliency: Saliency | None
     comparison: ComparisonRecord | None = None
     place: str = ""
+    portrait: Portrait | None = None
+    twin: ComparisonRecord | None = None
 
 
 class Run(NamedTuple):

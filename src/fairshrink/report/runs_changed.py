@@ -1,4 +1,4 @@
-"""What a method changed against its vanilla model: over the seeds, over the images, and adjusted for all that is compared."""
+"""What a method changed against its vanilla model or its twin: over the seeds, the images, adjusted for all that is compared."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,9 @@ import numpy as np
 from fairshrink.audit.changed import LEVEL
 from fairshrink.metrics.holm import holm
 from fairshrink.metrics.seeds import mean_over_seeds, merged_p
-from fairshrink.report.compared import Change
+from fairshrink.report import paired
+from fairshrink.report.compared import Change, ComparisonRecord
+from fairshrink.report.paired import Pair
 from fairshrink.report.runs_grouped import Method, Replicate, Section
 from fairshrink.report.runs_measured import GAPS, array, audit_of, known
 from fairshrink.report.tables import average_f1
@@ -33,7 +35,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A method minus its vanilla model, in one number of one attribute.
+    """A method minus its vanilla model, or minus a method that goes by its choice, in one number of one attribute.
 
     Attributes:
         method: The method.
@@ -46,6 +48,7 @@ class Difference:
             means of their ends, which is too wide rather than too narrow.
         p: The larger of the two.
         p_holm: The same, adjusted for every difference of the page.
+        twin: The other method, such as its control; None for the vanilla model.
     """
 
     method: Method
@@ -57,6 +60,7 @@ class Difference:
     images: Span
     p: float | None
     p_holm: float | None = None
+    twin: Method | None = None
 
     @property
     def spans(self) -> list[tuple[float, float]]:
@@ -93,9 +97,10 @@ class Difference:
 def differences(sections: Sequence[Section]) -> list[Difference]:
     """Every comparison of a page, adjusted together (Holm)."""
     plain = [
-        _difference(method, attribute, quantity)
+        _difference(method, attribute, quantity, twin)
         for section in sections
         for method in section.shrunk
+        for twin in (None, *twins_of(section, method))
         for attribute in section.attributes
         for quantity in QUANTITIES
     ]
@@ -103,23 +108,48 @@ def differences(sections: Sequence[Section]) -> list[Difference]:
     return [replace(one, p_holm=known(p)) for one, p in zip(plain, adjusted.tolist(), strict=True)]
 
 
+def twins_of(section: Section, method: Method) -> list[Method]:
+    """The methods that go by a method's choice and were compared with it, image by image."""
+    stages = [pair.twin for pair in paired.twins(method.first.run, method.first.stage)]
+    return [
+        other
+        for other in section.methods
+        if any(replicate.stage is stage for replicate in other.replicates for stage in stages)
+    ]
+
+
+def _pair(replicate: Replicate, twin: Method) -> Pair | None:
+    """A replicate and its twin in the same run; None where that run has none."""
+    name = twin.first.stage.record.name
+    found = paired.twins(replicate.run, replicate.stage)
+    return next((pair for pair in found if pair.twin.record.name == name), None)
+
+
 def family(found: Sequence[Difference]) -> int:
     """How many comparisons Holm's adjustment is for."""
     return sum(one.p is not None for one in found)
 
 
-def pick(found: Sequence[Difference], method: Method, attribute: str, quantity: str) -> Difference | None:
-    """One of them; None for a vanilla model."""
-    return next(
-        (one for one in found if one.method is method and (one.attribute, one.quantity) == (attribute, quantity)), None
-    )
+def pick(
+    found: Sequence[Difference], method: Method, attribute: str, quantity: str, twin: Method | None = None
+) -> Difference | None:
+    """One of them, against the vanilla model or a twin; None for a vanilla model."""
+    mine = (one for one in found if one.method is method and one.twin is twin)
+    return next((one for one in mine if (one.attribute, one.quantity) == (attribute, quantity)), None)
 
 
-def value_of(attribute: str, quantity: str) -> Callable[[Replicate], tuple[float | None, float | None]]:
-    """Reads a number of a replicate, and the same number of the vanilla model of its run."""
+def value_of(
+    attribute: str, quantity: str, twin: Method | None = None
+) -> Callable[[Replicate], tuple[float | None, float | None]]:
+    """Reads a number of a replicate, and the same number of the vanilla model, or of the twin, of its run."""
 
     def both(replicate: Replicate) -> tuple[float | None, float | None]:
-        of = audit_of(replicate, attribute), replicate.run.vanilla.audit.attributes[attribute]
+        other = replicate.run.vanilla
+        if twin is not None:
+            if (pair := _pair(replicate, twin)) is None:
+                return None, None
+            other = pair.twin
+        of = audit_of(replicate, attribute), other.audit.attributes[attribute]
         if quantity == F1:
             return average_f1(of[0]), average_f1(of[1])
         return of[0].gaps[quantity].value, of[1].gaps[quantity].value
@@ -127,24 +157,31 @@ def value_of(attribute: str, quantity: str) -> Callable[[Replicate], tuple[float
     return both
 
 
-def _difference(method: Method, attribute: str, quantity: str) -> Difference:
-    read = value_of(attribute, quantity)
+def _difference(method: Method, attribute: str, quantity: str, twin: Method | None) -> Difference:
+    read = value_of(attribute, quantity, twin)
     values = [
         None if after is None or before is None else after - before for after, before in map(read, method.replicates)
     ]
     mean = mean_over_seeds(array(values))
     seeds = Span(known(mean.low), known(mean.high), known(mean.p))
-    images = _images([_change(replicate, attribute, quantity) for replicate in method.replicates])
+    images = _images([_change(_record(replicate, twin), attribute, quantity) for replicate in method.replicates])
     p = [span.p for span in (seeds, images) if span.p is not None]
     return Difference(
-        method, attribute, quantity, known(mean.value), tuple(values), seeds, images, max(p) if p else None
+        method, attribute, quantity, known(mean.value), tuple(values), seeds, images, max(p) if p else None, twin=twin
     )
 
 
-def _change(replicate: Replicate, attribute: str, quantity: str) -> Change | None:
-    if replicate.stage.comparison is None:
+def _record(replicate: Replicate, twin: Method | None) -> ComparisonRecord | None:
+    if twin is None:
+        return replicate.stage.comparison
+    pair = _pair(replicate, twin)
+    return None if pair is None else pair.record
+
+
+def _change(record: ComparisonRecord | None, attribute: str, quantity: str) -> Change | None:
+    if record is None:
         return None
-    found = replicate.stage.comparison.attributes[attribute]
+    found = record.attributes[attribute]
     return found.scores.get("average_f1") if quantity == F1 else found.gaps[quantity]
 
 

@@ -10,13 +10,24 @@ import pandas as pd
 
 from fairshrink.files import write_text
 from fairshrink.metrics.hypervolume import WORST
-from fairshrink.report import markdown
+from fairshrink.report import fixing, markdown
 from fairshrink.report.records import Run
 from fairshrink.report.runs_changed import Difference, family
 from fairshrink.report.runs_found import Failed
 from fairshrink.report.runs_front import GAP, Front
 from fairshrink.report.runs_grouped import Method, Section
-from fairshrink.report.runs_measured import GAPS, Estimate, accuracy, audit_of, fate, gap, macro_f1, overall_f1, zeros
+from fairshrink.report.runs_measured import (
+    GAPS,
+    Estimate,
+    accuracy,
+    audit_of,
+    fate,
+    fixed,
+    gap,
+    macro_f1,
+    overall_f1,
+    zeros,
+)
 from fairshrink.report.runs_settings import seeds_of
 from fairshrink.report.runs_words import sentence
 from fairshrink.report.tables import average_f1, fate_of
@@ -82,7 +93,11 @@ def _model_row(section: Section, method: Method, attribute: str) -> Row:
         row |= _estimate(name, found) | {f"{name}_floor": found.floor, f"{name}_seeds_above": found.above}
     for name in GAPS:
         row |= _estimate(f"fate_{name}", UNKNOWN if method.vanilla else fate(method, attribute, name))
-    row |= {"zero_fraction": zeros(method).value, "weights": method.first.stage.record.parameters}
+    row |= {
+        "zero_fraction": zeros(method).value,
+        "fixed_fraction": fixed(method).value,
+        "weights": method.first.stage.record.parameters,
+    }
     return row | {"convention": method.first.stage.audit.convention}
 
 
@@ -107,7 +122,8 @@ def seed_rows(section: Section) -> list[Row]:
                 for name in GAPS:
                     row |= {name: audit.gaps[name].value, f"{name}_floor": audit.gaps[name].null_high}
                 row |= {f"fate_{n}": fate_of(replicate.run, replicate.stage, attribute, n) for n in GAPS}
-                rows.append(row | {"zero_fraction": replicate.stage.record.zero_fraction})
+                fixed_ = {"fixed_fraction": fixing.fixed(replicate.stage)}
+                rows.append(row | {"zero_fraction": replicate.stage.record.zero_fraction} | fixed_)
     return rows
 
 
@@ -118,7 +134,7 @@ def difference_rows(sections: Sequence[Section], found: Sequence[Difference]) ->
     return [
         _who(home[id(one.method)], one.method)
         | {
-            "against": home[id(one.method)].vanilla_of(one.method).label,
+            "against": (one.twin or home[id(one.method)].vanilla_of(one.method)).label,
             "attribute": one.attribute,
             "quantity": one.quantity,
             "change": one.value,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fairshrink.metrics.seeds import mean_over_seeds
+from fairshrink.report import fixing
 from fairshrink.report.audited import AttributeAudit, Gap
 from fairshrink.report.runs_grouped import Method, Replicate
 from fairshrink.report.runs_spread import f1_interval
@@ -105,3 +106,8 @@ def fate(method: Method, attribute: str, name: str) -> Estimate:
 def zeros(method: Method) -> Estimate:
     """Share of the weights that is zero."""
     return estimate(_of(method, lambda replicate: replicate.stage.record.zero_fraction))
+
+
+def fixed(method: Method) -> Estimate:
+    """Share of the weights that is fixed, at zero or at a power of two."""
+    return estimate(_of(method, lambda replicate: fixing.fixed(replicate.stage)))

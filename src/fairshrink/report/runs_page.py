@@ -17,7 +17,7 @@ from fairshrink.report.runs_exports import Row
 from fairshrink.report.runs_found import Found, find_runs, is_sweep
 from fairshrink.report.runs_front import Front, front
 from fairshrink.report.runs_grouped import Method, Section, sections
-from fairshrink.report.runs_measured import gap, macro_f1, zeros
+from fairshrink.report.runs_measured import fixed, gap, macro_f1
 from fairshrink.report.runs_settings import seeds_of
 from fairshrink.report.runs_words import Verdict
 from fairshrink.report.style import drawing
@@ -126,7 +126,7 @@ def _summary_row(attribute: str, method: Method, differences: Sequence[Differenc
         "chance": words.number(of.floor),
         "change": words.signed(change.value) if change else "baseline",
         "p (Holm)": words.probability(change.p_holm) if change else "",
-        "zeros": words.percent(zeros(method).value),
+        "fixed": words.percent(fixed(method).value),
     }
 
 

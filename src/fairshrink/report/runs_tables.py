@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from fairshrink.audit.changed import LEVEL
+from fairshrink.report import fixing
 from fairshrink.report.cells import Cell, Table, head, heads, words
-from fairshrink.report.runs_changed import QUANTITIES, Difference, family, pick
+from fairshrink.report.runs_changed import QUANTITIES, Difference, family, pick, twins_of
 from fairshrink.report.runs_front import Front
 from fairshrink.report.runs_grouped import Method, Section
-from fairshrink.report.runs_measured import GAPS, Estimate, accuracy, fate, gap, macro_f1, overall_f1, zeros
+from fairshrink.report.runs_measured import GAPS, Estimate, accuracy, fate, fixed, gap, macro_f1, overall_f1
 from fairshrink.report.runs_settings import told_seeds
 from fairshrink.report.runs_words import ends, hypervolume_words, name_of
 from fairshrink.report.words import count, gap_name, number, percent, probability, settings, signed
@@ -56,15 +57,33 @@ def glance(section: Section) -> Table:
         cells = [*_name(method), _value(macro_f1(method, first))]
         cells += [gap_cell(gap(method, attribute, "eopp1")) for attribute in section.attributes]
         fates = Cell("baseline") if method.vanilla else _value(fate(method, first, "eopp1"), sign=True)
-        bodies.append([[*cells, fates, Cell(percent(zeros(method).value))]])
+        bodies.append([[*cells, fates, _fixed(section, method)]])
     names = [f"EOpp1, {attribute}" for attribute in section.attributes]
     return Table(
         "Every model at a glance, on test images",
-        [*_NAME_HEADS, *heads("macro F1", *names, "FATE", "zero weights")],
+        [*_NAME_HEADS, *heads("macro F1", *names, "FATE", _fixed_head(section))],
         bodies,
         f"Macro F1: average of the groups of {first}; FATE: in EOpp1 for {first} against the vanilla model of the same seed. "
         f"{_INTERVALS} Chance: what a model without any gap exceeds in one of 40 cases. Bold: above it (with every seed).",
     )
+
+
+def _quantises(method: Method) -> bool:
+    return fixing.quantises(method.first.stage)
+
+
+def _fixed_head(section: Section) -> str:
+    return "fixed weights" if any(map(_quantises, section.methods)) else "zero weights"
+
+
+def _fixed(section: Section, method: Method) -> Cell:
+    """Share of the fixed weights; where some are fixed at powers of two, with a word on where."""
+    share = fixed(method).value
+    if not any(map(_quantises, section.methods)) or not share:
+        return Cell(percent(share))
+    some_zero = method.first.stage.record.zero_fraction > fixing.SMALL
+    where = ("zero, powers of two" if some_zero else "powers of two") if _quantises(method) else "zero"
+    return Cell(percent(share), (where,))
 
 
 def models(section: Section, attribute: str) -> Table:
@@ -81,7 +100,7 @@ def models(section: Section, attribute: str) -> Table:
         cells += [
             Cell("baseline") if method.vanilla else _value(fate(method, attribute, name), sign=True) for name in GAPS
         ]
-        cells.append(Cell(percent(zeros(method).value)))
+        cells.append(_fixed(section, method))
         bodies.append([[*cells, Cell(count(method.first.stage.record.parameters))]])
     scores = ("macro F1, groups", "macro F1, all", "accuracy")
     return Table(
@@ -89,7 +108,11 @@ def models(section: Section, attribute: str) -> Table:
         [
             *_NAME_HEADS,
             *heads(
-                *scores, *map(gap_name, GAPS), *(f"FATE {gap_name(name)}" for name in GAPS), "zero weights", "weights"
+                *scores,
+                *map(gap_name, GAPS),
+                *(f"FATE {gap_name(name)}" for name in GAPS),
+                _fixed_head(section),
+                "weights",
             ),
         ],
         bodies,
@@ -105,16 +128,26 @@ def differences(section: Section, attribute: str, found: Sequence[Difference]) -
         return None
     bodies = []
     for method in section.shrunk:
-        cells = [_difference(pick(found, method, attribute, name)) for name in QUANTITIES]
-        bodies.append([[*_name(method), *cells]])
+        rows = []
+        for twin in (None, *twins_of(section, method)):
+            cells = [_difference(pick(found, method, attribute, name, twin)) for name in QUANTITIES]
+            who = _name(method) if twin is None else [words(f"− {numbered(twin)}", strong=True), Cell("")]
+            rows.append([*who, *cells])
+        bodies.append(rows)
     return Table(
         f"Changes against the vanilla model: {attribute}",
         [*_NAME_HEADS, *heads(*map(name_of, QUANTITIES))],
         bodies,
         "Each change with its paired 95\u00a0% intervals, over the seeds (t) and the test images (bootstrap), and p adjusted "
         f"(Holm) for all {count(family(found))} comparisons of this page. Bold: told from no change (intervals on its side of 0, "
-        f"p at most {LEVEL}). Below 0 a gap is narrower, macro F1 lower.",
+        f"p at most {LEVEL}). Below 0 a gap is narrower, macro F1 lower.{_against(section)}",
     )
+
+
+def _against(section: Section) -> str:
+    """What rows against other models are, where there are any."""
+    there = any(twins_of(section, method) for method in section.shrunk)
+    return " A row that begins with − is against another model than the vanilla one." if there else ""
 
 
 def _difference(one: Difference | None) -> Cell:

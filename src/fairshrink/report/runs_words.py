@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fairshrink.report import splitting
-from fairshrink.report.runs_changed import F1, Difference, family, pick
+from fairshrink.report.runs_changed import F1, Difference, family, pick, twins_of
 from fairshrink.report.runs_front import Front
 from fairshrink.report.runs_grouped import Method, Section
 from fairshrink.report.runs_measured import IMAGES, SEEDS, Estimate, gap
@@ -13,6 +13,10 @@ from fairshrink.report.words import count, gap_name, listed, number, plural, pro
 SAME = "not distinguishable from vanilla"
 _UP_DOWN = {F1: ("lower", "higher")}
 _NAMES = {F1: "macro F1"}
+TWINS = (
+    " Models that go by the choice of another one, such as a control that is re-trained alike with nothing quantised, are "
+    "compared with that one, too, among these numbers."
+)
 FEW_SEEDS = 5  # below it a t interval is wide whatever the method does: t(0.975, 3) is 3.2
 
 
@@ -39,13 +43,14 @@ def ends(pair: tuple[float | None, float | None], *, sign: bool = False) -> str:
 def headline(sections: Sequence[Section], found: Sequence[Difference]) -> str:
     """The whole page in one or two sentences."""
     first = [section.attributes[0] for section in sections]
-    told = [one for one in found if one.told and one.quantity == "eopp1"]
-    lost = [one for one in found if one.told and one.quantity == F1 and (one.value or 0) < 0]
+    own = [one for one in found if one.twin is None]
+    told = [one for one in own if one.told and one.quantity == "eopp1"]
+    lost = [one for one in own if one.told and one.quantity == F1 and (one.value or 0) < 0]
     shrunk = sum(len(section.shrunk) for section in sections)
     if not shrunk:
         return "There is no shrunk model in these runs, so nothing is compared with the vanilla model."
     over = f"of {plural(shrunk, 'shrunk model')}, after Holm over {plural(family(found), 'comparison')}"
-    if not any(one.p is not None for one in found if one.quantity == "eopp1"):
+    if not any(one.p is not None for one in own if one.quantity == "eopp1"):
         text = (
             "Whether a gap in EOpp1 is another than that of the vanilla model could not be judged in any of "
             f"{plural(shrunk, 'shrunk model')}: that takes a paired comparison (comparison.json), or two seeds that differ."
@@ -71,7 +76,15 @@ def verdicts(section: Section, found: Sequence[Difference]) -> list[Verdict]:
 def _verdict(section: Section, attribute: str, found: Sequence[Difference]) -> Verdict:
     mine = [one for method in section.shrunk if (one := pick(found, method, attribute, "eopp1")) is not None]
     methods = [
-        (method.label, [sentence(one) for name in ("eopp1", F1) if (one := pick(found, method, attribute, name))])
+        (
+            method.label,
+            [
+                sentence(one)
+                for twin in (None, *twins_of(section, method))
+                for name in ("eopp1", F1)
+                if (one := pick(found, method, attribute, name, twin))
+            ],
+        )
         for method in section.shrunk
     ]
     vanilla = " ".join(_of_vanilla(method, attribute) for method in section.methods if method.vanilla)
@@ -114,7 +127,8 @@ def _hidden(rest: Sequence[Difference]) -> str:
 def sentence(one: Difference) -> str:
     """One difference in words."""
     name = name_of(one.quantity)
-    name = f"{name[0].upper()}{name[1:]}"
+    name = f"{name[0].upper()}{name[1:]}" if one.twin is None else f"Against {one.twin.label}, {name}"
+    same = SAME if one.twin is None else "not distinguishable from the same"
     if one.value is None:
         return f"{name} is undefined in one of the two models, so nothing can be said of its change."
     if one.p is None:
@@ -129,7 +143,7 @@ def sentence(one: Difference) -> str:
         if one.by_itself
         else ""
     )
-    return f"{name} is {SAME}: {numbers}.{_could_be(one)}{alone}"
+    return f"{name} is {same}: {numbers}.{_could_be(one)}{alone}"
 
 
 def _unjudged(one: Difference) -> str:
@@ -198,7 +212,7 @@ def about(sections: Sequence[Section], found: Sequence[Difference]) -> list[str]
     texts = [
         f"This page compares {plural(family(found), 'number')} with the vanilla model (EOpp1, EOpp0, EOdd and macro F1 of every "
         "shrunk model and attribute). Their p-values are adjusted together (Holm), so that any false alarm among all of them "
-        "is as rare as one alone would be: 1 in 20.",
+        f"is as rare as one alone would be: 1 in 20.{TWINS if any(one.twin for one in found) else ''}",
         "A change is told from none only when every interval that there is lies on its side of 0 and the adjusted p is at most "
         "0.05. Not distinguishable does not mean the same: the ends of the intervals say how much could have been missed.",
         "Intervals over the images (bootstrap by lesion or patient where the data name them) say how much other test images "

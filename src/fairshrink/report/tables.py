@@ -7,10 +7,11 @@ import numpy as np
 
 from fairshrink.audit.changed import LEVEL
 from fairshrink.metrics.tradeoff import fate
-from fairshrink.report import paired
+from fairshrink.report import fixing, paired
 from fairshrink.report.audited import AttributeAudit, Rates, Scores
 from fairshrink.report.cells import Cell, Table, gap_cell, head, heads, words
 from fairshrink.report.compared import Change
+from fairshrink.report.paired import Pair
 from fairshrink.report.reading import read_run
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.words import (
@@ -83,7 +84,7 @@ def _summary_row(run: Run, stage: Stage, attribute: str) -> dict[str, str]:
         f"EOpp1, {attribute}": f"{number(gap.value)} ({interval(gap)})",
         "chance": number(gap.null_high),
         "FATE": "baseline" if stage is run.vanilla else signed(value),
-        "zeros": percent(stage.record.zero_fraction),
+        fixing.column(run).replace("zero weights", "zeros"): fixing.cell(run, stage).text,
     }
 
 
@@ -91,7 +92,7 @@ def glance(run: Run) -> Table:
     """The first screen's table: one row per model."""
     attribute, bodies = run.data.shrunk_for, []
     for stage in run.stages:
-        cells = [words(stage.label, strong=True), Cell(percent(stage.record.zero_fraction))]
+        cells = [words(stage.label, strong=True), fixing.cell(run, stage)]
         cells.append(Cell(number(average_f1(stage.audit.attributes[attribute]))))
         cells += [gap_cell(stage.audit.attributes[name].gaps["eopp1"]) for name in run.attributes]
         value = fate_of(run, stage, attribute, "eopp1")
@@ -99,7 +100,7 @@ def glance(run: Run) -> Table:
         bodies.append([cells])
     return Table(
         "Every model at a glance, on test images",
-        [head("model"), *heads("zero weights", "macro F1", *(f"EOpp1, {name}" for name in run.attributes), "FATE")],
+        [head("model"), *heads(fixing.column(run), "macro F1", *(f"EOpp1, {name}" for name in run.attributes), "FATE")],
         bodies,
         f"Macro F1: average of the groups of {attribute}. FATE: in EOpp1 for {attribute} against the vanilla model; above 0, "
         "the gap shrank by a larger share than macro F1 did. "
@@ -141,12 +142,12 @@ def gaps(run: Run, attribute: str) -> Table:
         rates = [fate_of(run, stage, attribute, name) for name in FATE_GAPS]
         cells = [words(stage.label, strong=True), *(gap_cell(audit.gaps[name]) for name in names)]
         cells += [Cell("baseline" if stage is run.vanilla else signed(value)) for value in rates]
-        bodies.append([[*cells, Cell(percent(stage.record.zero_fraction))]])
+        bodies.append([[*cells, fixing.cell(run, stage)]])
     return Table(
         f"Gaps between groups: {attribute}",
         [
             head("model"),
-            *heads(*map(gap_name, names), *(f"FATE {gap_name(name)}" for name in FATE_GAPS), "zero weights"),
+            *heads(*map(gap_name, names), *(f"FATE {gap_name(name)}" for name in FATE_GAPS), fixing.column(run)),
         ],
         bodies,
         "Under each gap: its 95\u00a0% interval, corrected for the noise that makes a gap look larger than it is (so a "
@@ -161,10 +162,12 @@ def changes(run: Run, attribute: str) -> Table | None:
     """The paired change of every gap and of the scores over groups, per shrunk model; None without a comparison."""
     bodies = []
     for stage in paired.compared(run):
-        scores_ = stage.comparison.attributes[attribute].scores if stage.comparison is not None else {}
-        cells = [_change_cell(paired.change(run, stage, attribute, name), adjusted=True) for name in paired.GAPS]
-        cells += [_change_cell(scores_.get(name), adjusted=False) for name in OF_GROUPS]
-        bodies.append([[words(stage.label, strong=True), *cells]])
+        rows = [[words(stage.label, strong=True), *_change_cells(run, stage, attribute)]]
+        for pair in paired.twins(run, stage):
+            name = words(f"− {pair.twin.label}", strong=True)
+            rows.append([name, *_change_cells(run, stage, attribute, pair)])
+        bodies.append(rows)
+    beside = " A row that begins with − is against another model than the vanilla one." if paired.pairs(run) else ""
     return (
         Table(
             f"Changes against the vanilla model: {attribute}",
@@ -172,11 +175,21 @@ def changes(run: Run, attribute: str) -> Table | None:
             bodies,
             "Each change with its paired 95\u00a0% interval: both models are drawn on the same images. Under a gap its p, "
             f"adjusted (Holm) for all changes of gaps on this page; bold: at most {LEVEL}. Below 0 the gap is narrower, or "
-            "the score lower.",
+            f"the score lower.{beside}",
         )
         if bodies
         else None
     )
+
+
+def _change_cells(run: Run, stage: Stage, attribute: str, pair: Pair | None = None) -> list[Cell]:
+    record, twin = (stage.comparison, None) if pair is None else (pair.record, pair.twin)
+    scores_ = record.attributes[attribute].scores if record is not None else {}
+    found = [paired.change(run, stage, attribute, name, twin=twin) for name in paired.GAPS]
+    return [
+        *(_change_cell(one, adjusted=True) for one in found),
+        *(_change_cell(scores_.get(name), adjusted=False) for name in OF_GROUPS),
+    ]
 
 
 def _change_cell(change: Change | None, *, adjusted: bool) -> Cell:
@@ -219,7 +232,7 @@ def _class_cell(audit: AttributeAudit, name: str, groups: Sequence[str]) -> Cell
 def stages(run: Run) -> Table:
     """The models: settings, time, zeros."""
     labels = {stage.record.name: stage.label for stage in run.stages}
-    bodies = []
+    bodies, kind = [], fixing.column(run).removesuffix(" weights")
     for stage in run.stages:
         record = stage.record
         row = [
@@ -227,13 +240,14 @@ def stages(run: Run) -> Table:
             words(labels.get(record.parent or "", record.parent or "–")),
             words(settings(record.params) or "–"),
             Cell(count(record.parameters)),
-            Cell(percent(record.zero_fraction)),
+            fixing.cell(run, stage),
             _time(run, stage),
         ]
         bodies.append([row])
-    columns = [*(head(text) for text in ("model", "starts from", "settings")), *heads("weights", "zero", "time")]
+    columns = [*(head(text) for text in ("model", "starts from", "settings")), *heads("weights", kind, "time")]
     note = (
-        "Weights: those of convolutions and linear layers, which can be fixed. Zero: the share of them that is zero. Time: the "
+        f"Weights: those of convolutions and linear layers, which can be fixed. {kind.title()}: the share of them that "
+        f"is {kind}. Time: the "
         "whole stage with its test, a grid with all its candidates; below it the epochs, or the steps of what was chosen "
         "(saliency, pruning and a look at validation), as seconds and as a share of the epochs' time."
     )

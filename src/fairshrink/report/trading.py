@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fairshrink.report import grids, style
+from fairshrink.report import control, fixing, grids, style
 from fairshrink.report.ablation import Family
 from fairshrink.report.grids import RATIO, Way
 from fairshrink.report.pooled import Point, point, shared_ratios
@@ -52,7 +52,17 @@ def trade(run: Run, family: Family) -> Trade | None:
         if stage.label not in parts
         for label, point in _single(stage, ratio)
     ]
-    return Trade(ratio, lines, others)
+    return Trade(ratio, lines, [*others, *_controls(run, family, ratio)])
+
+
+def _controls(run: Run, family: Family, ratio: float) -> list[tuple[str, Point, Look]]:
+    """The controls of a family's stages, each after as much further training as its stage had at the ratio."""
+    found = []
+    for stage in family.stages:
+        beside, steps = fixing.control_of(run, stage), control.steps_of(run, stage)
+        if beside is not None and ratio in shared_ratios(steps) and len(steps) == len(grids.chosen_way(stage)):
+            found.append((beside.label, _at(steps, ratio), style.of_model(run.stages.index(beside))))
+    return found
 
 
 def _line(stage: Stage) -> tuple[str, list[Way]] | None:

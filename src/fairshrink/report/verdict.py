@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from fairshrink.report import paired, splitting
+from fairshrink.report import fixing, paired, splitting, twins
 from fairshrink.report.audited import AttributeAudit, Gap
 from fairshrink.report.class_figures import striking_classes
 from fairshrink.report.compared import Change
@@ -15,7 +15,6 @@ from fairshrink.report.words import (
     interval,
     listed,
     number,
-    percent,
     plural,
     probability,
     settings,
@@ -24,6 +23,10 @@ from fairshrink.report.words import (
 )
 
 ABOVE, WITHIN = "above chance", "not distinguishable from chance"
+QUANTISED = (
+    " Powers of two need fewer bits in a packed file (fairshrink export --packed); a model that is loaded from it computes with "
+    "ordinary numbers, no faster."
+)
 ABSENT = "There is no paired comparison (comparison.json), so this page cannot judge the change."
 
 
@@ -46,7 +49,8 @@ def headline(run: Run) -> str:
         (above if names else within).append(f"{attribute} ({listed(names)})" if names else attribute)
     parts = [f"{ABOVE} in {listed(above)}"] if above else []
     parts += [f"{WITHIN} in {listed(within)}"] if within else []
-    return f"The vanilla model's gap between groups is {', and '.join(parts)}. {_changes(run)}".strip()
+    told = f"The vanilla model's gap between groups is {', and '.join(parts)}. {_changes(run)}".strip()
+    return f"{told} {twins.headline(run)}".strip()
 
 
 def _changes(run: Run) -> str:
@@ -91,7 +95,11 @@ def _finding(run: Run, attribute: str) -> Finding:
         else WITHIN
     )
     sentences = [_recognised(run, attribute, gap), _other_gaps(audit), _class_sentence(run, attribute)]
-    changes = [(stage.label, change(run, stage, attribute)) for stage in run.stages if stage is not run.vanilla]
+    changes = [
+        (stage.label, f"{change(run, stage, attribute)} {twins.changes(run, stage, attribute)}".strip())
+        for stage in run.stages
+        if stage is not run.vanilla
+    ]
     return Finding(attribute, badge, above, [text for text in sentences if text], changes)
 
 
@@ -181,7 +189,7 @@ def done(run: Run) -> str:
         _folds(run),
     ]
     shrunk = [stage for stage in run.stages if stage is not run.vanilla]
-    steps = [f"{stage.label} set {percent(stage.record.zero_fraction)} of its weights to zero" for stage in shrunk]
+    steps = [f"{stage.label} {fixing.clause(run, stage)}" for stage in shrunk]
     if steps:
         text.append(f"{'; '.join(steps)}.")
         text.append(f"What was to be narrowed is the gap in {data.shrunk_for}.")
@@ -217,7 +225,7 @@ def pipeline(run: Run) -> list[Post]:
         if parent is None:
             about = "trained here" if stage.history else "trained before, taken from a file"
         else:
-            about = f"from {labels.get(parent, parent)}; {percent(stage.record.zero_fraction)} zero"
+            about = f"from {labels.get(parent, parent)}; {fixing.brief(stage)}"
             about += f"; {settings(stage.record.params)}" if stage.record.params else ""
         line.append(Post(stage.label, about, follows=parent == before))
         before = stage.record.name
@@ -245,7 +253,7 @@ def _of_folds(run: Run) -> str:
 def _about_changes(run: Run) -> str:
     missing = [stage.label for stage in run.stages if stage is not run.vanilla and stage not in paired.compared(run)]
     absent = f" For {listed(missing)} there is no paired comparison." if missing else ""
-    family = len(paired.compared(run)) * len(run.attributes) * len(paired.GAPS)
+    family = paired.family(run)
     if not family:
         return f"Two intervals that overlap do not say that two models are alike.{absent}"
     return (
@@ -270,9 +278,11 @@ def limits(run: Run) -> list[str]:
         "Ratio, grid and unprivileged group were chosen on validation images, of which there are few in a small class.",
         "Groups are what the metadata says. Why a gap is there, and what it does to patients, images cannot tell.",
         "Weights that are zero make a model neither faster nor its file smaller until it is exported in a form that leaves them "
-        "out.",
+        "out." + QUANTISED * any(map(fixing.quantises, run.stages)),
     ]
     texts += list(run.vanilla.audit.notes)
+    if bare := fixing.warning(run):
+        texts.insert(0, bare)
     texts += [f"{name}: {note}" for name, audit in run.vanilla.audit.attributes.items() for note in audit.notes]
     if run.data.folds == 1:
         texts.insert(0, "One split of the data is one draw: another 20 % of the images would give other numbers.")

@@ -141,8 +141,10 @@ def settings(params: Mapping[str, Any]) -> str:
 
     >>> settings({"ratio": 0.35, "beta": 1 / 3}), settings({})
     ('ratio 0.35, beta 0.3333', '')
+    >>> settings({"bits": [None, 5]})
+    'any exponent or 5 bits'
     """
-    return ", ".join(f"{key} {_setting(value)}" for key, value in params.items())
+    return ", ".join(_bits(value) if key == "bits" else f"{key} {_setting(value)}" for key, value in params.items())
 
 
 def varying(params: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -206,6 +208,10 @@ def read_rule(name: str | None) -> Rule:
     kind, metric, bound, *_ = [*(name or "").split(":"), "", ""]
     if kind == "worst-group":
         return Rule(kind, f"worst_{metric}")
+    if kind == "as":
+        return Rule(kind, "eopp1")
+    if kind == "as":  # A step that goes by another's choice measures this gap.
+        return Rule(kind, "eopp1")
     try:
         return Rule(kind, metric, float(bound))
     except ValueError:
@@ -221,6 +227,8 @@ def rule(name: str | None) -> str:
     'the smallest EOpp1 on validation among those whose macro F1 there is at most 0.01 below the model it started from'
     """
     found = read_rule(name)
+    if found.kind == "as":
+        return f"what '{str(name).removeprefix('as:')}' chose"
     what = gap_name(found.metric) + (f" ({CRITERIA_ARE[found.metric]})" if found.metric in CRITERIA_ARE else "")
     if found.kind == "fate":
         return f"the largest FATE in {what} on validation, relative to the model it started from"
@@ -229,12 +237,20 @@ def rule(name: str | None) -> str:
             f"the point of the Pareto front of macro F1 and {what} on validation, the start included, that covers the largest "
             "area (macro F1 times what the gap leaves of 1)"
         )
+    if found.kind == "as":
+        return f"what '{(name or '').partition(':')[2]}' chose"
     if found.kind == "worst-group":
         return f"the one with the largest value of the {what} on validation"
     if found.kind == "gap" and found.most_lost is not None:
         bound = f"at most {found.most_lost:g} below the model it started from"
         return f"the smallest {what} on validation among those whose macro F1 there is {bound}"
     return name or "nothing to choose: one candidate"
+
+
+def _bits(value: Any) -> str:
+    """Of a code; without a number of them every power of two is a level."""
+    several = value if isinstance(value, list | tuple) else [value]
+    return " or ".join("any exponent" if one is None else f"{_setting(one)} bits" for one in several)
 
 
 def _setting(value: Any) -> str:
