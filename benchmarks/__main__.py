@@ -1,7 +1,7 @@
 """All benchmarks one after the other: python -m benchmarks."""
 
-from benchmarks import curvature, loading, resampling
+from benchmarks import curvature, loading, packed, resampling
 
-for part in (resampling, loading, curvature):
+for part in (resampling, loading, curvature, packed):
     print(f"\n## {part.__name__.removeprefix('benchmarks.')}\n")
     part.main()

@@ -8,6 +8,7 @@ import torch
 from safetensors.numpy import load_file
 
 from fairshrink.files import read_json
+from fairshrink.lab.models import find_models
 from fairshrink.lab.run import run
 from fairshrink.lab.store import read_lines
 from fairshrink.models.checkpoint import read_weights
@@ -144,3 +145,9 @@ def test_a_step_whose_twin_keeps_its_start_keeps_it_too(tmp_path):
         assert (root / "stages" / name / "model.safetensors").read_bytes() == start
     said = read_json(root / "stages" / NAMES[2] / "choice.json")["chosen"][0]["said"]
     assert said == "as 'fairquantize' chose its start, or does not re-train, the model is the start's"
+
+
+def test_the_model_of_a_run_is_no_control(whole):
+    assert find_models(whole).files == (whole / "stages" / NAMES[0] / "model.safetensors",)
+    named = find_models(whole, "fairquantize-control").files
+    assert named == (whole / "stages" / NAMES[1] / "model.safetensors",)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from fairshrink.errors import ConfigError, ModelError, StoreError, suggest
 from fairshrink.lab.config import load_experiment
-from fairshrink.lab.store import FoldPaths, RunPaths, StagePaths
+from fairshrink.lab.store import TRAINING, FoldPaths, RunPaths, StagePaths
+from fairshrink.lab.twins import twin_of
 
 
 class Chosen(NamedTuple):
@@ -24,8 +25,9 @@ def find_models(path: Path, stage: str | None = None, fold: int | None = None) -
     """The models that a path means.
 
     Args:
-        path: A run folder, a stage's folder, `model.safetensors`, or an exported .onnx file.
-        stage: Of a run folder: the name of a stage ("train", "fairprune", ...); None: the experiment's last.
+        path: A run folder, a stage's folder, `model.safetensors`, a packed file, or an exported .onnx file.
+        stage: Of a run folder: the name of a stage ("train", "fairprune", ...); None: the experiment's last
+            that does not go by another one's choice.
         fold: One fold of a stage with several; None: all of them.
 
     Raises:
@@ -43,16 +45,18 @@ def find_models(path: Path, stage: str | None = None, fold: int | None = None) -
     folds = len(list(path.glob("fold-*"))) or 1
     if not StagePaths(path, folds).fold(0).model.is_file():
         raise ModelError(
-            f"'{path}' is no model: a run folder, a stage's folder in it, model.safetensors or an exported .onnx file is "
-            "expected."
+            f"'{path}' is no model: a run folder, a stage's folder in it, model.safetensors, a packed file or an exported "
+            ".onnx file is expected."
         )
     return _folds(StagePaths(path, folds), fold, str(path))
 
 
 def _stage_of_run(paths: RunPaths, wanted: str | None) -> tuple[StagePaths, str]:
     experiment = load_experiment(paths.config)
-    names = ["train", *(step.name for step in experiment.shrink)]
-    name = names[-1] if wanted is None else wanted.removeprefix(f"{wanted[:2]}-" if wanted[:2].isdigit() else "")
+    names = [TRAINING, *(step.name for step in experiment.shrink)]
+    # Nobody means a control, or whatever else only goes by another step's choice, who does not name it.
+    last = [TRAINING, *(step.name for step in experiment.shrink if twin_of(step.choose) is None)][-1]
+    name = last if wanted is None else wanted.removeprefix(f"{wanted[:2]}-" if wanted[:2].isdigit() else "")
     if name not in names:
         raise ConfigError(f"'{paths.root}' has no stage '{wanted}'.{suggest(str(wanted), names)}")
     stage = paths.stage(names.index(name), name, experiment.data.folds)
