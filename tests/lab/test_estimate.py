@@ -11,6 +11,7 @@ from fairshrink.lab.estimate import (
     passes,
     scored_images,
     stage_seconds,
+    trains,
     weigh,
 )
 from fairshrink.models.backbones import build
@@ -75,6 +76,16 @@ QUANTIZE = {"method": "fairquantize", "step": 0.25, "control": False}
 )
 def test_what_is_trained_is_counted(settings, expected):
     assert passes(tiny(shrink=[QUANTIZE | settings]).shrink[0]) == expected
+
+
+def test_a_checkpoint_is_trained_on_where_a_step_retrains():
+    checkpoint = {"model": {"checkpoint": "x.pt"}, "train": {"batch_size": 512}}
+    assert trains(tiny(shrink=[]))
+    assert not trains(tiny(**checkpoint))
+    assert not trains(tiny(**checkpoint, shrink=[QUANTIZE | {"epochs": 0}]))
+    assert trains(tiny(**checkpoint, shrink=[QUANTIZE]))
+    idle, trained = (tiny(**checkpoint, shrink=[QUANTIZE | {"epochs": epochs}]) for epochs in (0, 1))
+    assert weigh(trained, 150, SIZES).memory > weigh(idle, 150, SIZES).memory
 
 
 def test_a_control_trains_and_scores_nothing():

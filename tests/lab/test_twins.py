@@ -88,6 +88,10 @@ def test_a_stage_that_goes_by_another_needs_it():
             {"choose": "as:fairquantize", "ratio": [0.5, 0.75]},
             r"may choose ratio = 1.0, and this step has ratio = \[0.5",
         ),
+        (
+            {"choose": "as:fairquantize", "choose_over": "fold"},
+            "choose_over is 'fold', but choose is 'as:fairquantize'",
+        ),
         ({"choose": "as:fairquantize", "method": "obd", "norms": ["keep", "reestimate"]}, "has no norms"),
     ],
 )

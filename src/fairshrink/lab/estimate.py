@@ -121,6 +121,11 @@ def passes(step: ShrinkSettings) -> Passes:
     return Passes(len(scored), len(seen), sum(trained.values()))
 
 
+def trains(experiment: Experiment) -> bool:
+    """Whether anything is trained: the model itself, or what is free of it between the steps of a method."""
+    return not experiment.model.checkpoint or any(passes(step).epochs for step in experiment.shrink)
+
+
 def scored_images(step: ShrinkSettings, sizes: Sizes) -> int:
     """How many images a scoring reads, at most."""
     return sizes.train if step.samples == "all" else min(step.samples * sizes.groups, sizes.train)
@@ -141,7 +146,7 @@ def weigh(experiment: Experiment, count: int, sizes: Sizes) -> Weight:
     training = COPIES[experiment.train.optimizer] * weights + kept * experiment.train.batch_size
     # Twice the model, its masks, and curvature and scores in double precision beside the groups'.
     scoring = (8 + sizes.groups) * weights + 2 * kept * max((step.batch for step in experiment.shrink), default=0)
-    needed = [0 if experiment.model.checkpoint else training, scoring if experiment.shrink else 2 * weights]
+    needed = [training if trains(experiment) else 0, scoring if experiment.shrink else 2 * weights]
     folds = experiment.data.folds
     tried = [len(step.candidates()) * (folds if step.choose_over == "folds" else 1) for step in experiment.shrink]
     models = (folds * (1 + len(experiment.shrink)) + max(tried, default=0)) * weights

@@ -16,7 +16,7 @@ from fairshrink.data.loader import Loader
 from fairshrink.data.table import Manifest, nothing_excluded
 from fairshrink.errors import DataError
 from fairshrink.lab.config import Experiment
-from fairshrink.lab.estimate import Pace, Sizes
+from fairshrink.lab.estimate import Pace, Sizes, trains
 from fairshrink.lab.work import EVALUATION_BATCH
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.select import lowest
@@ -73,7 +73,7 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
 
     with _threads(settings.threads):
         decoded = _decoding(manifest, size)
-        trained = 0.0 if experiment.model.checkpoint else _pace(train, FIRST, settings.batch_size)
+        trained = _pace(train, FIRST, settings.batch_size) if trains(experiment) else 0.0
         # A backward pass is about as long as two forward ones.
         seen = trained / 3 if trained and late() else _pace(forward, FIRST, EVALUATION_BATCH)
         if not experiment.shrink:

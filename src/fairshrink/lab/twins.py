@@ -76,7 +76,12 @@ def beside(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[s
         if key not in twin["settings"] or [value for value in missing if not _is_nothing(step, key, value)]:
             other = f"has no {key}" if key not in twin["settings"] else f"may choose {key} = {missing[0]}"
             raise ValueError(f"choose is 'as:{name}', but '{name}' {other}, and this step has {_listed(step, key)}.")
-    return step | {"choose_over": twin.get("choose_over", "folds")}
+    over = twin.get("choose_over", "folds")
+    if step.get("choose_over", over) != over:
+        raise ValueError(
+            f"choose_over is '{step['choose_over']}', but choose is 'as:{name}', and '{name}' has '{over}'. Leave it out."
+        )
+    return step | {"choose_over": over}
 
 
 def varying(settings: Mapping[str, Sequence[Any]]) -> list[str]:
