@@ -21,14 +21,27 @@ def test_a_users_own_model(capsys):
     assert [line.partition(" zeros: EOpp1 0.")[0].strip() for line in lines[1:]] == ["0%", "20%", "40%", "60%", "80%"]
 
 
+def test_a_users_own_model_in_powers_of_two(capsys):
+    runpy.run_path(str(EXAMPLES / "quantise_own_model.py"), run_name="__main__")
+    *steps, packed = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"0\.\d{3}", "x", line) for line in steps] == [
+        f"{ratio:4.0%} quantised: EOpp1 x, macro F1 x; only re-trained: EOpp1 x, macro F1 x"
+        for ratio in (0.25, 0.5, 0.75, 1.0)
+    ]
+    written, whole = map(int, re.findall(r"(\d+) ", packed.replace(",", "")))
+    assert packed.endswith("unpacked bit for bit: True")
+    assert written < 5 / 32 * whole
+
+
 def test_scripts_stay_short():
     scripts = list(EXAMPLES.glob("*.py"))
     assert scripts
     assert all(len(script.read_text(encoding="utf-8").splitlines()) <= 60 for script in scripts)
 
 
-@pytest.mark.parametrize(("card", "batched"), [("fairprune", False), ("obd", True)])
-def test_the_python_in_a_card_runs(card, batched, capsys):
+@pytest.mark.parametrize(("card", "batched"), [("fairprune", False), ("obd", True), ("fairquantize", False)])
+def test_the_python_in_a_card_runs(card, batched, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a block may write a file
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "methods" / f"{card}.md").read_text("utf-8"), re.DOTALL
     )

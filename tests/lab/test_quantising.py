@@ -57,7 +57,7 @@ def test_every_stage_is_there_and_says_what_it_goes_by(whole):
     records = {name: read_json(whole / "stages" / name / "stage.json") for name in NAMES}
     assert [record["title"] for record in records.values()] == [
         "FairQuantize",
-        "Re-training only (fairquantize)",
+        "FairQuantize control",
         "FairQuantize (lot)",
     ]
     assert [record["of"] for record in records.values()] == [None, "fairquantize", "fairquantize"]
@@ -92,7 +92,7 @@ def test_what_fixes_weights_has_its_portrait(whole):
 
 
 def test_the_twins_are_compared_on_the_same_test_images(whole):
-    for name, title in zip(NAMES[1:], ("Re-training only (fairquantize)", "FairQuantize (lot)"), strict=True):
+    for name, title in zip(NAMES[1:], ("FairQuantize control", "FairQuantize (lot)"), strict=True):
         assert read_json(whole / "stages" / name / "twin.json")["models"] == [title, "FairQuantize"]
     assert not (whole / "stages" / NAMES[0] / "twin.json").exists()
 

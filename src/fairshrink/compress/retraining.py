@@ -1,6 +1,5 @@
 """Training between the steps: what is free makes up for what was fixed."""
 
-from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.keeping import Keeper
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.maths.tasks import Task
+from fairshrink.train.loading import Counted, EpochLoader
 from fairshrink.train.loop import fit
 from fairshrink.train.objectives.group_gap import GroupGap
 from fairshrink.train.schedules import make_optimizer
@@ -64,7 +64,7 @@ class FineTune:
             ModelError: The loss is not finite.
         """
         batches = data.train if data.retrain is None else data.retrain
-        if not isinstance(batches, Sized):
+        if not isinstance(batches, EpochLoader | Counted):
             raise DataError(
                 f"the batches to re-train on are of the type {type(batches).__name__}, which does not say how many they are. "
                 "Give a list or a DataLoader."
@@ -76,7 +76,7 @@ class FineTune:
         keep, number = at.keeper, at.number
         fit(
             model,
-            batches,  # pyright: ignore[reportArgumentType]  # any batches that can be counted will do
+            batches,
             replace(self.settings, seed=seed),
             num_groups=at.num_groups,
             objective=GroupGap(at.task, self.alpha, self.balanced, at.unprivileged),

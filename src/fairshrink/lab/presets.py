@@ -9,9 +9,9 @@ from fairshrink.errors import suggest
 # ISIC 2019: 200 pairs of 64: 12,800 of each group, or all where there are fewer.
 # OBD is the paper's baseline at the same ratios, scored on all training data in one shot (LeCun et al. 1989); the mean over
 # samples does not depend on the batch, so that of FairPrune serves.
-# Guo, Jia, Hu and Shi 2024 (FairQuantize): steps of 5 %, after each 20 epochs of SGD at 1e-3, StepLR(4, 0.57); no momentum and
-# no decay are named. Ratio and beta as in Table 1 (Fitzpatrick-17k, VGG-11) and Table 2 (ISIC 2019, ResNet-18). How many images
-# the scores were taken from is not said: "all". Whichever preset, each step's model is a candidate if ratio is a list.
+# Guo, Jia, Hu and Shi 2024 (FairQuantize): ratio and beta as in Table 1 (Fitzpatrick-17k, VGG-11) and Table 2 (ISIC 2019,
+# ResNet-18), steps of 5 % as in its ablation. The paper names nothing of the re-training: 20 epochs of plain SGD at 1e-3,
+# StepLR(4, 0.57), no decay, are the defaults of the published code. How many images are scored is not said: "all".
 _GUO = {
     "method": "fairquantize",
     "step": 0.05,

@@ -112,8 +112,9 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
 
 def title(method: str, name: str) -> str:
     """A step's name for reports: the method's, and what the step's own name adds to it."""
-    if method == "retrain" and not name.startswith(method):
-        return f"{TITLES[method]} ({name.removesuffix('-control')})"
+    of = name.removesuffix("-control")
+    if method == "retrain" and of != name and (own := next((known for known in TITLES if of.startswith(known)), None)):
+        return f"{title(own, of)} control"
     if not name.startswith(method):
         return f"{TITLES[method]} ({name})"
     return TITLES[method] + name.removeprefix(method).replace("-", " ")

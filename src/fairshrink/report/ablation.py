@@ -78,8 +78,9 @@ def curves(run: Run, family: Family) -> list[Curve]:
     parts = [(stage, _stage(stage, style.of_model(run.stages.index(stage)))) for stage in family.stages]
     banded = _banded([stage for stage, part in parts if any(curve.thick for curve in part)])
     found = [curve._replace(banded=curve.thick and stage.label in banded) for stage, part in parts for curve in part]
-    beside = [curve for stage in family.stages for curve in _control(run, stage)]
-    return sorted([*beside, *found], key=lambda curve: curve.thick)
+    # Stages that go by one choice have one control: it is drawn once.
+    beside = {curve.label: curve for stage in reversed(family.stages) for curve in _control(run, stage)}
+    return sorted([*beside.values(), *found], key=lambda curve: curve.thick)
 
 
 def _control(run: Run, stage: Stage) -> list[Curve]:

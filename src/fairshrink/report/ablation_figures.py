@@ -105,9 +105,10 @@ def _curve(axes: Axes, curve: Curve, values: Sequence[Value], index: int) -> Non
 
 def trade(family: Family, found: Trade) -> Figure:
     """F1 against EOpp1: points joined in the order of a setting, and the other models, each with its intervals."""
-    figure = style.canvas(3.3)
-    axes = figure.subplots()
     singles = [(family.parent, family.start, START), *found.others]
+    named = [*(plain(label) for label, _, _ in singles), *(_by(line) for line in found.lines), CHANCE]
+    figure = style.canvas(2.9 + style.legend_height(named))
+    axes = figure.subplots()
     every = [*(point for _, point, _ in singles), *(point for line in found.lines for _, point in line.points)]
     axes.axvspan(0, np.nanmax([point.floor for point in every]), color=BAND, zorder=0, lw=0, label=CHANCE)
     for line in found.lines:
@@ -135,7 +136,11 @@ def _joined(axes: Axes, line: Along) -> None:
             _cross(axes, point, line.look)
             axes.annotate(f"{setting:.3g}", (point.eopp1.value, point.f1.value), (5, 4), textcoords="offset points",
                           fontsize=8, fontweight="bold" if taken else "normal", zorder=5)  # fmt: skip
-    mark(axes, np.nan, np.nan, line.look, label=plain(f"{line.label}, by {line.setting}", 40))
+    mark(axes, np.nan, np.nan, line.look, label=_by(line))
+
+
+def _by(line: Along) -> str:
+    return plain(f"{line.label}, by {line.setting}", 40)
 
 
 def _cross(axes: Axes, point: Point, look: Look) -> None:

@@ -15,6 +15,8 @@ from fairshrink.report.style import BAND, plain
 from fairshrink.report.tables import average_f1
 from fairshrink.report.words import gap_name
 
+CHANCE = "chance alone (floor)"
+
 
 def gap_forest(run: Run, attribute: str) -> Figure:
     """Each gap of one attribute: a mark per model with its interval, on a bar from 0 to what chance alone reaches."""
@@ -58,7 +60,7 @@ def change_forest(run: Run, attribute: str) -> Figure:
 
 def tradeoff(run: Run, attribute: str) -> Figure:
     """Macro F1 (average of the groups) against EOpp1 on test: one mark per model, the floor as a band."""
-    figure = style.canvas(3.0)
+    figure = style.canvas(2.6 + style.legend_height([*(plain(stage.label) for stage in run.stages), CHANCE]))
     axes = figure.subplots()
     floors = []
     for row, stage in enumerate(run.stages):
@@ -71,7 +73,7 @@ def tradeoff(run: Run, attribute: str) -> Figure:
             axes.plot([f1, f1], [gap.low, gap.high], color=style.of_model(row).colour, lw=1.4)
         mark(axes, f1, gap.value, style.of_model(row), label=plain(stage.label))
     if floors:
-        axes.axhspan(0, max(floors), color=BAND, zorder=0, lw=0, label="chance alone (floor)")
+        axes.axhspan(0, max(floors), color=BAND, zorder=0, lw=0, label=CHANCE)
     axes.set_ylim(bottom=0)
     axes.margins(x=0.2)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

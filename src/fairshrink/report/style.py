@@ -119,7 +119,8 @@ class Look(NamedTuple):
 
 def of_model(index: int) -> Look:
     """The look of the model of a running number."""
-    return Look(cycle(METHOD_COLOURS, index), cycle(METHOD_MARKERS, index))
+    # Where the colours begin again, the markers are one further on.
+    return Look(cycle(METHOD_COLOURS, index), cycle(METHOD_MARKERS, index + index // len(METHOD_COLOURS)))
 
 
 def of_group(index: int) -> Look:
@@ -136,9 +137,17 @@ def legend(figure: Figure, axes: Axes, columns: int = 2) -> None:
     """What the marks mean, below the picture, where it covers nothing."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        longest = max(len(label) for label in labels)
-        fitting = columns if longest * columns <= 48 else 1  # letters that a line of this width can hold
-        figure.legend(handles, labels, loc="outside lower left", ncols=fitting)
+        figure.legend(handles, labels, loc="outside lower left", ncols=_fitting(labels, columns))
+
+
+def legend_height(labels: Sequence[str], columns: int = 2) -> float:
+    """Inches that a legend takes."""
+    return 0.2 * -(-len(labels) // _fitting(labels, columns))
+
+
+def _fitting(labels: Sequence[str], columns: int) -> int:
+    longest = max((len(label) for label in labels), default=0)
+    return columns if longest * columns <= 48 else 1  # letters that a line of this width can hold
 
 
 def plain(text: object, limit: int = 30) -> str:

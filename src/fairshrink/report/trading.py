@@ -57,12 +57,12 @@ def trade(run: Run, family: Family) -> Trade | None:
 
 def _controls(run: Run, family: Family, ratio: float) -> list[tuple[str, Point, Look]]:
     """The controls of a family's stages, each after as much further training as its stage had at the ratio."""
-    found = []
-    for stage in family.stages:
+    found = {}
+    for stage in reversed(family.stages):
         beside, steps = fixing.control_of(run, stage), control.steps_of(run, stage)
         if beside is not None and ratio in shared_ratios(steps) and len(steps) == len(grids.chosen_way(stage)):
-            found.append((beside.label, _at(steps, ratio), style.of_model(run.stages.index(beside))))
-    return found
+            found[beside.label] = _at(steps, ratio), style.of_model(run.stages.index(beside))
+    return [(label, *what) for label, what in found.items()]
 
 
 def _line(stage: Stage) -> tuple[str, list[Way]] | None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from fairshrink.data.portions import Portion, portion_of
 from fairshrink.maths.samples import check_parts
 from fairshrink.maths.sharing import Share
@@ -15,6 +17,19 @@ class EpochLoader(Protocol):
 
     def epoch(self, number: int) -> Iterable[GroupBatch]:
         """The batches of an epoch, from 0."""
+        ...
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """Batches that say how many they are: a list, the same in every epoch; or a DataLoader, which may shuffle."""
+
+    def __iter__(self) -> Iterator[GroupBatch | tuple[Tensor, Tensor, Tensor] | list[Tensor]]:
+        """One batch after the other."""
         ...
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from fairshrink.data.portions import ALONE, Portion
 from fairshrink.errors import ConfigError, DataError, ModelError
 from fairshrink.maths.sharing import Share
 from fairshrink.train.held import Held, check_held, hold, in_words, mask_gradients_, put_back_
-from fairshrink.train.loading import EpochLoader, portions
+from fairshrink.train.loading import Counted, EpochLoader, portions
 from fairshrink.train.objectives import Objective, State, erm
 from fairshrink.train.precision import autocast, device_of, to_device, usable
 from fairshrink.train.processes import agreed, parallel, share_buffers_, spread
@@ -59,7 +59,7 @@ class Epoch:
 
 def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are named.
     model: nn.Module,
-    loader: EpochLoader | Sequence[GroupBatch],
+    loader: EpochLoader | Counted,
     settings: TrainSettings,
     *,
     num_groups: int,
@@ -90,7 +90,7 @@ def fit(  # noqa: PLR0913  # Each is a choice of its own, and all but three are 
 
     Args:
         model: Changed in place.
-        loader: Gives `epoch(k)`; or a list of batches, the same for every epoch.
+        loader: Gives `epoch(k)`; or batches that can be counted, such as a list or a DataLoader.
         settings: How to train.
         num_groups: G.
         objective: What is minimised.
@@ -203,7 +203,7 @@ def _session(
     return Session(model, used, make_schedule(used, settings, batches), state)
 
 
-def _epoch(session: Session, loader: EpochLoader | Sequence[GroupBatch], number: int, how: _Pass) -> Epoch:
+def _epoch(session: Session, loader: EpochLoader | Counted, number: int, how: _Pass) -> Epoch:
     session.model.train()
     session.state.epoch = how.first + number
     device, lr = device_of(session.model), float(session.optimizer.param_groups[0]["lr"])
