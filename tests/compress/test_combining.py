@@ -6,7 +6,7 @@ from torch import nn
 
 from cases import EXIT_WEIGHTS, TwoExits, weighted_exits
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.methods import fairprune, fairquantize, obd
+from fairshrink.compress.methods import fairprune, fairquantize, obd, retrain
 from fairshrink.compress.recipe import compress
 from fairshrink.maths.tasks import Task, classify
 from fairshrink.types import GroupBatch, Splits
@@ -84,3 +84,15 @@ def test_pruned_then_quantised_then_pruned_again():
         weight = third.model.get_parameter(name).detach()
         assert torch.equal(weight[mask], second.frozen.value[name][mask])
         assert (weight[third.frozen.mask[name] & ~mask] == 0).all()
+
+
+@pytest.mark.parametrize("settings", [{"leave": "4"}, {"include": "all"}, {}])
+def test_after_a_pruning_the_control_has_as_many_rounds(settings):
+    first = compress(toy_model(), toy_splits(), fairprune(0.2, step=0.2, **settings))
+    recipes = fairquantize(1.0, step=0.2, epochs=1, **settings), retrain(1.0, step=0.2, epochs=1, **settings)
+    method, control = (compress(first.model, toy_splits(), recipe, frozen=first.frozen) for recipe in recipes)
+    assert (
+        [step.ratio for step in method.steps]
+        == [step.ratio for step in control.steps]
+        == pytest.approx([0.4, 0.6, 0.8, 1.0])
+    )

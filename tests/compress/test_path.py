@@ -113,6 +113,29 @@ def test_a_way_is_gone_on_with_for_what_is_not_there_yet():
     assert sorted(told) == [(0, 0.2), (0, 0.6), (1, 0.2), (2, 0.2)]
 
 
+def test_a_way_keeps_its_keeper_when_its_first_recipe_is_done():
+    recipes, keepers = [fairquantize(ratio, 0.5, 0.2, **SOFT) for ratio in (0.2, 0.4)], {}
+
+    def keeper(number):
+        return keepers.setdefault(number, Kept())
+
+    whole = dict(one_by_one(toy_model(), toy_splits(), recipes, Setting(keeper=keeper)))
+    batches = len(keepers[0].batches)
+    again = dict(one_by_one(toy_model(), toy_splits(), recipes, Setting(keeper=keeper, done=frozenset({0}))))
+    assert set(keepers) == {0}
+    assert len(keepers[0].batches) == batches
+    assert same(again[1], whole[1])
+
+
+def test_a_way_that_went_further_than_what_is_missing_begins_anew():
+    recipes, keeper = LINES["ratios"][:3], Kept()
+    whole = dict(one_by_one(toy_model(), toy_splits(), recipes, Setting(keeper=lambda number: keeper)))
+    again = dict(
+        one_by_one(toy_model(), toy_splits(), recipes, Setting(keeper=lambda number: keeper, done=frozenset({0})))
+    )
+    assert all(same(again[number], whole[number]) for number in (1, 2))
+
+
 def test_what_is_done_is_passed_over():
     setting = Setting(done=frozenset({0, 1, 2, 3}))
     assert list(one_by_one(toy_model(), toy_splits(), LINES["ratios"], setting)) == []

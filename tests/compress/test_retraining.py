@@ -81,6 +81,21 @@ def test_every_option_of_the_retraining_does_something(changed):
     assert not torch.equal(one.model[4].bias, other.model[4].bias)
 
 
+def test_of_several_groups_the_gap_is_that_of_the_unprivileged_one():
+    recipe = fairquantize(0.5, 0.5, 0.5, **(HARD | {"alpha": 0.5}), select="random")
+    ends = [compress(toy_model(), toy_splits(groups=3), recipe, unprivileged=group).model for group in (0, 2)]
+    assert not torch.equal(ends[0][4].bias, ends[1][4].bias)
+
+
+@pytest.mark.parametrize("make", [retrain, fairquantize])
+def test_a_ratio_of_0_is_one_round_with_nothing_fixed(make):
+    done = compress(toy_model(), toy_splits(), make(0.0, **HARD))
+    beside = compress(toy_model(), toy_splits(), retrain(0.25, step=0.25, **HARD))
+    assert [(step.ratio, step.fixed) for step in done.steps] == [(0.0, 0)]
+    assert torch.equal(done.model[4].weight, beside.model[4].weight)
+    assert not torch.equal(done.model[4].weight, toy_model()[4].weight)
+
+
 def test_the_control_is_the_same_training_with_nothing_fixed():
     control = compress(toy_model(), toy_splits(), retrain(0.75, 0.25, **HARD))
     assert [(step.ratio, step.fixed) for step in control.steps] == [(0.25, 0), (0.5, 0), (0.75, 0)]
@@ -162,6 +177,20 @@ def test_batches_that_cannot_be_counted_are_refused():
     splits = Splits(toy_batches(1), toy_batches(2), retrain=Endless())
     with pytest.raises(DataError, match="of the type Endless, which does not say how many they are"):
         compress(toy_model(), splits, fairquantize(0.5))
+
+
+def test_a_generator_to_retrain_on_is_refused_before_anything_is_done():
+    splits = Splits(toy_batches(1), toy_batches(2), retrain=iter(toy_batches(3)))
+    with pytest.raises(DataError, match="the retrain batches are a generator"):
+        compress(toy_model(), splits, fairquantize(0.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lr_epochs", 0), ("lr_epochs", True), ("lr_factor", 0.0), ("lr_factor", 1.5)]
+)
+def test_the_fall_of_the_learning_rate_is_refused_by_its_own_name(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is {value}"):
+        fairquantize(0.5, **{name: value})
 
 
 @pytest.mark.parametrize("epochs", [-1, True])

@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_and_one_that_is_none_of_ours(tmp_path, file):
     with pytest.raises(ModelError, match=r"the packed model '.*nowhere' could not be read: No such file"):
         load_packed(tmp_path / "nowhere", toy_model())
     save_file(toy_model().state_dict(), file)
-    with pytest.raises(ModelError, match=r"not a packed model: it has no description"):
+    with pytest.raises(ModelError, match=r"it is a safetensors file, but was never packed"):
         load_packed(file, toy_model())
     assert not is_packed(file)
     assert not is_packed(tmp_path)

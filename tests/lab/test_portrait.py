@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from fairshrink.compress.contrasts import favour
+from fairshrink.compress.criteria import Context, Saliency
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.methods import fairprune, obd
 from fairshrink.compress.recipe import compress
 from fairshrink.compress.units import compressible
 from fairshrink.errors import ModelError
+from fairshrink.lab import portrait as portrait_module
 from fairshrink.lab.portrait import BINS, Parts, _range, portrait
 from fairshrink.maths.codebooks import at, power_of_two
 from fairshrink.maths.curvature import ggn_diagonal
+from fairshrink.maths.tasks import classify
 from toys import toy_batches, toy_model, toy_splits
 
 LEVELS = power_of_two()
@@ -109,6 +112,23 @@ def test_layers_count_every_weight_before_and_after(quantised):
         edges = torch.linspace(-layer["reach"], layer["reach"], BINS + 1)
         middle = edges[BINS // 2], edges[BINS // 2 + 1]
         assert layer["after"][BINS // 2] == int(((weight >= middle[0]) & (weight < middle[1])).sum())
+
+
+def test_a_score_with_the_first_order_term_is_counted_with_it():
+    recipe = replace(quantising(), criterion=Saliency(favour(1.0), gradient=True))
+    given = parts(recipe)
+    names = tuple(compressible(given.before))
+    context = Context(2, 1, given.frozen, LEVELS, 0, names)
+    scores = recipe.criterion(given.before, classify, given.data, context)
+    found, plain = portrait(given), portrait(parts(quantising()))
+    assert found["score"]["below"] == sum(int((score < 0).sum()) for score in scores.values())
+    assert found["score"]["below"] != plain["score"]["below"]
+
+
+def test_a_large_layer_is_counted_in_pieces(monkeypatch):
+    whole = portrait(parts(quantising()))["layers"]
+    monkeypatch.setattr(portrait_module, "PIECE", 7)
+    assert portrait(parts(quantising()))["layers"] == whole
 
 
 def test_pruned_weights_are_zeros_and_pooled_scores_are_never_below_zero():

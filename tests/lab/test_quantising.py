@@ -144,7 +144,7 @@ def test_a_step_whose_twin_keeps_its_start_keeps_it_too(tmp_path):
     for name in NAMES:
         assert (root / "stages" / name / "model.safetensors").read_bytes() == start
     said = read_json(root / "stages" / NAMES[2] / "choice.json")["chosen"][0]["said"]
-    assert said == "as 'fairquantize' chose its start, or does not re-train, the model is the start's"
+    assert said == "as 'fairquantize' chose its start, or was not re-trained, the model is the start's"
 
 
 def test_the_model_of_a_run_is_no_control(whole):

@@ -100,18 +100,69 @@ def test_what_cannot_follow_is_refused(second, words):
         experiment(QUANTIZE, QUANTIZE | {"name": "second", "control": False} | second)
 
 
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_it_follows_the_very_candidate(at):
+    ratios = (0.2, 0.4, 0.6)
+    assert follow([{"ratio": ratio} for ratio in ratios], {"ratio": ratios[at]}).best == at
+
+
 def test_it_follows_what_differs_in_its_own_settings():
     own = [{"ratio": ratio, "beta": 1.0, "select": "random"} for ratio in (0.2, 0.4)]
     assert follow(own, {"ratio": 0.4, "beta": 0.3, "select": "saliency"}).best == 1
     assert follow(own, None).best is None
-    assert follow(own[:1], {"ratio": 0.4}).best == 0
+    assert follow(own[:1], {"ratio": 0.2}).best == 0
+    idle = [one | {"epochs": 0} for one in own]
+    assert follow(idle, {"ratio": 0.4, "epochs": 0}).best == 1
 
 
 def test_a_control_follows_nobody_who_did_not_train():
     own = [{"ratio": 0.2, "epochs": epochs} for epochs in (1, 2)]
-    assert follow(own, {"ratio": 0.2, "epochs": 2}).best == 1
-    assert follow(own, {"ratio": 0.2, "epochs": 0}).best is None
-    assert follow(own[:1], {"ratio": 0.2, "epochs": 0}).best is None
+    assert follow(own, {"ratio": 0.2, "epochs": 2}, control=True).best == 1
+    assert follow(own, {"ratio": 0.2, "epochs": 0}, control=True).best is None
+    assert follow(own[:1], {"ratio": 0.2, "epochs": 0}, control=True).best is None
+
+
+def test_a_step_of_the_same_method_has_the_settings_of_the_one_that_it_follows():
+    own = QUANTIZE | {"epochs": 3, "alpha": 0.2, "bits": 5, "beta": [0.3, 1.0], "columns": 2, "leave": ["a", "b"]}
+    _, control, lot, plain = experiment(
+        own | {"leave": [["a", "b"]]},
+        {"method": "fairquantize", "name": "lot", "select": "random", "choose": "as:fairquantize"},
+        {"method": "fairquantize", "name": "plain", "bits": 3, "choose": "as:fairquantize"},
+    ).shrink
+    assert control.settings["alpha"] == (0.2,)
+    for step, bits in ((lot, 5), (plain, 3)):
+        assert (step.settings["epochs"], step.settings["alpha"]) == ((3,), (0.2,))
+        assert (step.settings["ratio"], step.settings["bits"]) == ((0.5, 1.0), (bits,))
+        assert step.settings["leave"] == (("a", "b"),)
+    # A score that plays no part has no settings worth a grid.
+    assert len(lot.settings["beta"]) == 1
+    assert "columns" not in lot.settings
+    assert plain.settings["beta"] == (0.3, 1.0)
+    assert plain.settings["columns"] == (2,)
+
+
+def test_another_method_has_its_own_settings():
+    steps = experiment(
+        {"method": "fairprune", "ratio": [0.2, 0.4]}, {"method": "obd", "ratio": [0.2, 0.4], "choose": "as:fairprune"}
+    )
+    assert "step" not in steps.shrink[1].settings
+
+
+def test_its_control_keeps_candidates_where_the_method_does():
+    assert [step.keep_candidates for step in experiment(QUANTIZE | {"keep_candidates": True}).shrink] == [True, True]
+
+
+def test_its_control_counts_the_same_weights():
+    for settings in ({"leave": "classifier"}, {"include": "all"}):
+        quantize, control = experiment(QUANTIZE | settings).shrink
+        recipes = [step.recipe(step.candidates()[-1]) for step in (quantize, control)]
+        assert recipes[0].include == recipes[1].include
+        assert recipes[0].leave == recipes[1].leave
+
+
+def test_control_is_yes_or_no():
+    with pytest.raises(ConfigError, match="control is 'no', but true or false is expected"):
+        experiment(QUANTIZE | {"control": "no"})
 
 
 def test_whose_choice():

@@ -107,7 +107,7 @@ def test_several_windows_need_a_name():
 
 @pytest.mark.parametrize("bits", [1, 0, -3, 17, True, 4.0, "5"])
 def test_bits_that_are_no_width_are_refused(bits):
-    with pytest.raises(ConfigError, match=r"bits is .*, expected a whole number from 2 to 16, or None"):
+    with pytest.raises(ConfigError, match=r"bits is .*, expected a whole number from 2 to 16; leave it out"):
         check_bits(bits)
 
 

@@ -55,9 +55,13 @@ def test_it_is_said_only_as_firmly_as_it_holds(quantised, values, words):
 
 def test_another_selection_is_named(quantised):
     beside = quantised.stages[4]
-    lots = beside._replace(record=replace(beside.record, method="fairquantize", name="lots"), label="By lot")
+    lots = beside._replace(
+        record=replace(beside.record, method="fairquantize", name="lots", params={"select": ["random"]}), label="By lot"
+    )
     run = with_change(quantised._replace(stages=[*quantised.stages[:4], lots]), **NARROWER)
-    assert twins.headline(run) == "Against By lot, chosen alike, FairQuantize narrows EOpp1 in sex."
+    assert (
+        twins.headline(run) == "Against By lot (chosen alike, its weights by lot), FairQuantize narrows EOpp1 in sex."
+    )
     assert paired.name(paired.pairs(run)[0]) == "FairQuantize − By lot"
 
 

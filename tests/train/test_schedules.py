@@ -38,6 +38,21 @@ def test_step_can_come_every_few_epochs_and_by_another_factor():
     assert lr == pytest.approx([0.1] * 4 * BATCHES + [0.05] * BATCHES)
 
 
+def test_one_that_is_taken_over_has_the_rates_of_the_new_settings():
+    parameter = nn.Parameter(torch.zeros(1))
+    first = TrainSettings(lr=0.5, epochs=2, schedule="step", step_epochs=1)
+    optimizer = make_optimizer([parameter], first)
+    make_schedule(optimizer, first, BATCHES)
+    second = TrainSettings(lr=0.1, epochs=2, schedule="step", step_epochs=1)
+    schedule = make_schedule(taken_over(optimizer, [parameter], second), second, BATCHES)
+    seen = []
+    for _ in range(2 * BATCHES):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen == pytest.approx([0.1] * BATCHES + [0.01] * BATCHES)
+
+
 def test_an_optimizer_is_taken_over_with_its_state():
     parameter = nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD([parameter], lr=3.0, momentum=0.5)

@@ -163,7 +163,8 @@ def _along(root: Root, ratios: dict[int, list[float]], setting: Setting) -> Iter
             del left[number]
 
     yield from ended(Reached(root.frozen))
-    for now in walk(root, setting.keeper(min(ratios))):
+    latest = min((len(own) for own in left.values()), default=0)  # a model further on is none of the shortest one's
+    for now in walk(root, setting.keeper(min(ratios)), latest):
         for number in () if now.taken_up else left:
             setting.on_step(number, own_steps(number, now)[-1])
         yield from ended(now)

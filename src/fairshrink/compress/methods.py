@@ -141,7 +141,8 @@ def fairquantize(  # noqa: PLR0913  # Each is a choice of its own, and all but t
         lr: Of the re-training, SGD.
         momentum: Of the re-training.
         weight_decay: Of the re-training; of what is free.
-        lr_epochs: Epochs of a step after which the learning rate falls, again and again; None: once, after 80 % of them.
+        lr_epochs: Epochs of a step after which the learning rate falls, again and again; None: once, after 80 % of them, which
+            takes 3 epochs or more.
         lr_factor: By which it falls.
         keep_state: Whether momentum goes on from step to step.
         alpha: Share of the loss that is the difference between the groups' losses.
@@ -193,6 +194,8 @@ def retrain(  # noqa: PLR0913  # The settings of a re-training, by the names tha
     keep_state: bool = False,
     alpha: float = 0.0,
     balanced: bool = False,
+    include: str = "weights",
+    leave: str | tuple[str, ...] | None = None,
     precision: str = "fp32",
 ) -> Recipe:
     """Re-train as `fairquantize` would, step by step, and fix nothing: the control of what its re-training does by itself.
@@ -209,6 +212,8 @@ def retrain(  # noqa: PLR0913  # The settings of a re-training, by the names tha
         keep_state: Whether momentum goes on from step to step.
         alpha: Share of the loss that is the difference between the groups' losses.
         balanced: Whether each group counts the same in the rest of the loss.
+        include: What the method may fix; after another method, it says with `leave` which of the steps are still ahead.
+        leave: What the method leaves as it is.
         precision: "fp32" or "bf16".
 
     Raises:
@@ -231,5 +236,7 @@ def retrain(  # noqa: PLR0913  # The settings of a re-training, by the names tha
             alpha=alpha,
             balanced=balanced,
         ),
+        include=include,
+        leave=layer_names(leave),
         fixes=False,
     )

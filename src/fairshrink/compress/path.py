@@ -98,19 +98,21 @@ def ratios_of(root: Root, schedule: Schedule | None = None) -> list[float]:
     return ahead((schedule or recipe.schedule)(), root.start, idle=recipe.recover is not None)
 
 
-def walk(root: Root, keeper: Keeper) -> Iterator[Reached]:
+def walk(root: Root, keeper: Keeper, latest: int | None = None) -> Iterator[Reached]:
     """Step by step to the end of the schedule, or to where the recipe's rule stops it.
 
     Args:
         root: Where it begins; its model is changed.
         keeper: A path that re-trains is kept here after each step, and gone on with from here.
+        latest: How many steps may have been done before; None: all. What was kept after more begins anew.
 
     Yields:
         After each step how far it has come; after one that was kept, that first.
     """
     bench, ratios = root.bench, ratios_of(root)
     keeps = isinstance(bench.recipe.recover, FineTune)
-    now = _taken_up(root, keeper) if keeps else Reached(root.frozen)
+    most = len(ratios) if latest is None else latest
+    now = _taken_up(root, keeper, most) if keeps else Reached(root.frozen)
     if now.steps:
         yield now
     for number, ratio in enumerate(ratios):
@@ -140,10 +142,10 @@ def _step(root: Root, now: Reached, ratio: float, keeper: Keeper) -> Reached:
     return Reached(frozen, steps, bench.recipe.stop(steps), memory)
 
 
-def _taken_up(root: Root, keeper: Keeper) -> Reached:
-    """Where the keeper has it, with the model as it was there."""
+def _taken_up(root: Root, keeper: Keeper, most: int) -> Reached:
+    """Where the keeper has it, with the model as it was there; at the beginning where that is too far."""
     found = keeper.load()
-    if found is None or not found.steps:
+    if found is None or not 1 <= len(found.steps) <= most:
         return Reached(root.frozen)
     root.bench.model.load_state_dict(found.weights)
     steps = tuple(replace(step, start=root.start) for step in found.steps)

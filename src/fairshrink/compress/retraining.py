@@ -115,6 +115,12 @@ def fine_tuning(  # noqa: PLR0913  # Each is a choice of its own, and all but on
         raise ConfigError(
             f"epochs is {epochs!r}, but a number of epochs of re-training after each step is expected, from {least} on."
         )
+    if lr_epochs is not None and (isinstance(lr_epochs, bool) or not isinstance(lr_epochs, int) or lr_epochs < 1):
+        raise ConfigError(
+            f"lr_epochs is {lr_epochs!r}, but a number of epochs from 1 on is expected, or nothing for once."
+        )
+    if not 0 < lr_factor <= 1:
+        raise ConfigError(f"lr_factor is {lr_factor!r}, but a number above 0, and at most 1, is expected.")
     settings = TrainSettings(
         epochs=max(epochs, 1),  # what cannot be used is refused, also where nothing is trained
         lr=lr,

@@ -9,6 +9,7 @@ from fairshrink.errors import ConfigError, DataError
 from fairshrink.maths.samples import check_parts
 from fairshrink.metrics.counts import GroupCounts
 from fairshrink.metrics.rates import f1
+from fairshrink.train.loading import EpochLoader
 from fairshrink.types import Splits
 
 
@@ -20,8 +21,9 @@ def groups_of(data: Splits) -> int:
     Raises:
         DataError: Batches cannot be iterated twice, are no batches, or hold fewer than two groups.
     """
-    for name, batches in (("train", data.train), ("val", data.val)):
-        if not isinstance(batches, Iterable):
+    parts = {"train": data.train, "val": data.val} | ({"retrain": data.retrain} if data.retrain is not None else {})
+    for name, batches in parts.items():
+        if not isinstance(batches, Iterable | EpochLoader):
             raise DataError(f"the {name} batches are {batches!r}, but a list or a loader of GroupBatches is expected.")
         if isinstance(batches, Iterator):
             raise DataError(

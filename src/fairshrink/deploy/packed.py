@@ -229,7 +229,7 @@ def _contents(path: Path) -> tuple[str, str, Description, dict[str, Tensor]]:
         with safetensors.safe_open(path, framework="pt") as file:
             entry = (file.metadata() or {}).get(KEY)
             if entry is None:
-                raise ValueError("it has no description of a packed model")
+                raise ValueError("it is a safetensors file, but was never packed")
             written, text, about = parse(entry, path.stat().st_size)
             _check_forms(file, about)
             return written, text, about, {name: file.get_tensor(name) for name in about.tensors}

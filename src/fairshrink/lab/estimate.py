@@ -113,7 +113,7 @@ def passes(step: ShrinkSettings) -> Passes:
         # Whoever re-trains, or goes by other scores, has a way of its own from the first step on.
         before = family if shares(recipe) else way
         places = [(str(way if steps else before), ratios[:steps]) for steps in range(len(ratios) + 1)]
-        if isinstance(recipe.criterion, Saliency) and recipe.fixes:
+        if isinstance(recipe.criterion, Saliency):
             scored.update(places[:-1])
         if isinstance(recipe.recover, FineTune):
             trained.update(dict.fromkeys(places[1:], recipe.recover.settings.epochs))

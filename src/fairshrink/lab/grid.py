@@ -25,17 +25,21 @@ class Method(NamedTuple):
         recipe: Its settings -> its parts.
         by_group: Whether it is scored on equally many samples of each group, or on the groups' shares of the training data.
         trains: Whether it may train between its steps, so that a control has to tell what the training does by itself.
+        scoring: Settings that play no part where weights are selected in another way than by their score.
     """
 
     recipe: Callable[..., Recipe]
     by_group: bool
     trains: bool = False
+    scoring: tuple[str, ...] = ()
 
 
 METHODS = {
     "obd": Method(obd, by_group=False),
     "fairprune": Method(fairprune, by_group=True),
-    "fairquantize": Method(fairquantize, by_group=True, trains=True),
+    "fairquantize": Method(
+        fairquantize, by_group=True, trains=True, scoring=("beta", "weights", "columns", "gradient")
+    ),
     "retrain": Method(retrain, by_group=True),
 }
 

@@ -1,6 +1,6 @@
 """What a step did to the weights, in numbers small enough to draw: histograms by layer, importance by group."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -97,7 +97,7 @@ def _weights(model: nn.Module, names: tuple[str, ...]) -> dict[str, Tensor]:
 
 def _layer(name: str, before: Tensor, after: Tensor, frozen: Frozen) -> dict[str, Any]:
     reach = min(float(before.abs().max()), SPREADS * float(before.double().square().mean().sqrt())) or 1.0
-    counts = [torch.histc(w.float(), BINS, -reach, reach).long().tolist() for w in (before, after)]
+    counts = [_histogram(w, reach).tolist() for w in (before, after)]
     mask = _mask(frozen, name, before)
     zeros = int((mask & (after == 0)).sum())
     return {
@@ -110,6 +110,12 @@ def _layer(name: str, before: Tensor, after: Tensor, frozen: Frozen) -> dict[str
         "zero": zeros,
         "quantised": int(mask.sum()) - zeros,
     }
+
+
+def _histogram(w: Tensor, reach: float) -> Int[Tensor, "K"]:
+    # In pieces: histc counts in floats of 24 bits.
+    parts = [torch.histc(piece.float(), BINS, -reach, reach).long() for piece in w.flatten().split(PIECE)]
+    return torch.stack(parts).sum(0)
 
 
 def _mask(frozen: Frozen, name: str, like: Tensor) -> Tensor:
@@ -126,10 +132,15 @@ def _by_group(parts: Parts, before: Mapping[str, Tensor], codebook: Codebook) ->
     tally = Tally.of(found.sizes, parts.unprivileged)
     for name, weight in before.items():
         move = (at(codebook, name)(weight) - weight).double().flatten()
-        pieces = (found.diagonal[name].flatten(1).to(move.device), move, _mask(parts.frozen, name, weight).flatten())
-        for h, moved, fixed in _pieces(*pieces):
+        slopes = found.gradient[name] if found.gradient is not None else torch.zeros_like(found.diagonal[name])
+        by_group = [part.flatten(1).to(move.device).split(PIECE, dim=1) for part in (found.diagonal[name], slopes)]
+        by_weight = [part.split(PIECE) for part in (move, _mask(parts.frozen, name, weight).flatten())]
+        for h, slope, moved, fixed in zip(*by_group, *by_weight, strict=True):
             importance = 0.5 * h.double() * moved.square()
-            tally.add(Measured(importance, coefficients.to(importance) @ importance, fixed))
+            added = (
+                importance + slope.double() * moved
+            )  # the loss of each group, with the first-order term where it counts
+            tally.add(Measured(importance, coefficients.to(added) @ added, fixed))
     told = {
         "coefficients": coefficients.tolist() if criterion is asked else None,
         "beta": asked.contrast.beta if isinstance(asked, Saliency) and isinstance(asked.contrast, Favour) else None,
@@ -141,10 +152,6 @@ def _by_group(parts: Parts, before: Mapping[str, Tensor], codebook: Codebook) ->
         **tally.counted(),
         "score": tally.scored() | told,
     }
-
-
-def _pieces(h: Tensor, move: Tensor, fixed: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    yield from zip(h.split(PIECE, dim=1), move.split(PIECE), fixed.split(PIECE), strict=True)
 
 
 @dataclass(frozen=True)

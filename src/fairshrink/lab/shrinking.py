@@ -20,7 +20,7 @@ from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.said import Asked, said
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths
-from fairshrink.lab.twins import follow
+from fairshrink.lab.twins import CONTROL, follow
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few, training_images
 from fairshrink.types import Splits
 
@@ -214,7 +214,8 @@ def _chosen(shrinking: Shrinking, fold: int, candidates: Sequence[Candidate]) ->
         return choose(shrinking.step.choose, candidates)
     twin, stage = shrinking.twin
     best = read_json(stage.fold(fold).result)["chosen"]
-    return follow(shrinking.step.candidates(), None if best is None else twin.candidates()[best])
+    chosen = None if best is None else twin.candidates()[best]
+    return follow(shrinking.step.candidates(), chosen, control=shrinking.step.method == CONTROL)
 
 
 def _as_the_twin(shrinking: Shrinking, found: Choice, settings: Sequence[str]) -> str | None:
@@ -222,7 +223,7 @@ def _as_the_twin(shrinking: Shrinking, found: Choice, settings: Sequence[str]) -
         return None
     name = shrinking.twin[0].name
     if found.best is None:
-        return f"as '{name}' chose its start, or does not re-train, the model is the start's"
+        return f"as '{name}' chose its start, or was not re-trained, the model is the start's"
     return f"{settings[found.best]}, as '{name}' chose"
 
 

@@ -18,16 +18,37 @@ def twin_of(choose: object) -> str | None:
 def placed(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A table as it was written, with its parent where that is left out.
 
-    A step that goes by another's choice starts where that one does, and nothing goes on from it unless it is named.
+    A step that goes by another's choice starts where that one does, has that one's settings where it has none of its own and
+    is of the same method, and nothing goes on from it unless it is named.
     """
-    if "parent" in step:
-        return step
-    name = twin_of(step.get("choose"))
-    twin = next((before for before in earlier if before["name"] == name), None)
+    twin = _named(twin_of(step.get("choose")), earlier)
     if twin is not None:
-        return step | {"parent": twin["parent"]}
+        return {"parent": twin["parent"]} | _taken_over(step, twin) | step
     own = [before["name"] for before in earlier if twin_of(before.get("choose")) is None]
-    return step | {"parent": own[-1]} if own else step
+    return {"parent": own[-1]} | step if own else step
+
+
+def _named(name: str | None, earlier: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((before for before in earlier if before["name"] == name), None)
+
+
+def _taken_over(step: Mapping[str, Any], twin: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the other step, as a table has them: two that are compared differ in what was written, and in nothing else."""
+    if step.get("method") != twin["method"]:
+        return {}
+    settings = {key: [_as_list(value) for value in values] for key, values in twin["settings"].items()}
+    own = {key: values for key, values in settings.items() if key not in step and key not in _idle(step)}
+    return {key: values[0] if len(values) == 1 else values for key, values in own.items()}
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _idle(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings that play no part in a step, because it does not select by scores."""
+    given = step.get("settings", step).get("select", "saliency")
+    return METHODS[step["method"]].scoring if given not in ("saliency", ("saliency",)) else ()
 
 
 def control_of(step: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -35,14 +56,19 @@ def control_of(step: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Args:
         step: The step, spelled out.
+
+    Raises:
+        ValueError: `control` is neither true nor false.
     """
     settings = step["settings"]
+    if not isinstance(step.get("control", True), bool):
+        raise ValueError(f"control is {step['control']!r}, but true or false is expected.")
     epochs = [value for value in settings.get("epochs", ()) if value]
     if not METHODS[step["method"]].trains or not epochs or not step.get("control", True) or twin_of(step.get("choose")):
         return None
     shared = [key for key in inspect.signature(METHODS[CONTROL].recipe).parameters if key in settings]
     written = {key: list(settings[key]) for key in shared} | {"epochs": epochs}
-    same = {key: step[key] for key in ("unprivileged", "samples", "batch", "parent")}
+    same = {key: step[key] for key in ("unprivileged", "samples", "batch", "parent", "keep_candidates") if key in step}
     return {"method": CONTROL, "name": f"{step['name']}-control", "choose": AS + step["name"]} | same | written
 
 
@@ -61,7 +87,7 @@ def beside(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[s
     name = twin_of(step.get("choose"))
     if name is None:
         return step
-    twin = next((before for before in earlier if before["name"] == name), None)
+    twin = _named(name, earlier)
     if twin is None:
         raise ValueError(f"choose is 'as:{name}', but there is no earlier step of that name. Put it before this one.")
     if twin_of(twin.get("choose")) is not None:
@@ -71,11 +97,17 @@ def beside(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[s
             f"choose is 'as:{name}', which starts from '{twin['parent']}', but this step from '{step['parent']}': with the same "
             "settings they would still differ. Leave out the parent."
         )
-    for key in varying(step["settings"]):
-        missing = [value for value in twin["settings"].get(key, ()) if value not in step["settings"][key]]
-        if key not in twin["settings"] or [value for value in missing if not _is_nothing(step, key, value)]:
-            other = f"has no {key}" if key not in twin["settings"] else f"may choose {key} = {missing[0]}"
-            raise ValueError(f"choose is 'as:{name}', but '{name}' {other}, and this step has {_listed(step, key)}.")
+    for key, values in step["settings"].items():
+        chosen = twin["settings"].get(key, ())
+        missing = [value for value in chosen if value not in values and not _is_nothing(step, key, value)]
+        if len(values) > 1 and not chosen:
+            raise ValueError(
+                f"choose is 'as:{name}', but '{name}' has no {key}, and this step has {_listed(step, key)}."
+            )
+        if missing and len(chosen) > 1 and key not in _idle(step):
+            raise ValueError(
+                f"choose is 'as:{name}', but '{name}' may choose {key} = {missing[0]}, and this step has {_listed(step, key)}."
+            )
     over = twin.get("choose_over", "folds")
     if step.get("choose_over", over) != over:
         raise ValueError(
@@ -89,20 +121,18 @@ def varying(settings: Mapping[str, Sequence[Any]]) -> list[str]:
     return [key for key, values in settings.items() if len(values) > 1]
 
 
-def follow(settings: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any] | None) -> Choice:
+def follow(settings: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any] | None, *, control: bool = False) -> Choice:
     """The candidate whose settings are those that the other step chose, as far as this one's differ.
 
     Args:
         settings: Of every candidate.
         chosen: All settings of the other step's candidate; None where it took none, and its start stayed as it was.
-
-    Returns:
-        The choice; none where the other took none, or (for a control) did not re-train.
+        control: Whether this step only re-trains: of a candidate that does not, it is the start.
     """
     keys = varying({key: tuple({repr(one[key]): one[key] for one in settings}.values()) for key in settings[0]})
     fits = [chosen is not None and all(one[key] == chosen[key] for key in keys) for one in settings]
-    retrained = chosen is not None and chosen.get("epochs") != 0
-    best = fits.index(True) if any(fits) and (retrained or "epochs" not in settings[0]) else None
+    idle = control and chosen is not None and chosen.get("epochs") == 0
+    best = fits.index(True) if any(fits) and not idle else None
     return Choice(best, [float("nan")] * len(settings), [True] * len(settings))
 
 

@@ -194,5 +194,5 @@ def check_bits(bits: object) -> None:
     """
     if bits is not None and (type(bits) is not int or not 2 <= bits <= MOST_BITS):
         raise ConfigError(
-            f"bits is {bits!r}, expected a whole number from 2 to {MOST_BITS}, or None for any power of two."
+            f"bits is {bits!r}, expected a whole number from 2 to {MOST_BITS}; leave it out (None) for any power of two."
         )

@@ -64,7 +64,7 @@ def window_of(w: Tensor, bits: int, name: str | None = None) -> Window:
     if mantissa == 0:
         raise ModelError(
             f"{_called(name)}: all {w.numel():,} weights are 0, so that no window of {bits} bits can be found for them.\n"
-            "  Leave this parameter out, or quantise without bits."
+            "  Leave its layer as it is (leave = [...]), or quantise without bits."
         )
     n1 = min(exponent if mantissa >= BOUNDARIES["linear"] else exponent - 1, _largest(w.dtype))
     return n1, n1 + 1 - 2 ** (bits - 2)

@@ -45,10 +45,11 @@ def retrained(stage: Stage) -> bool:
         return False
     chosen = [one.params for one in stage.choice.chosen] if stage.choice is not None else []
     found = [params["epochs"] for params in chosen if "epochs" in params]
-    return any(epochs != 0 for epochs in found or _values(stage.record.params.get("epochs")))
+    return any(epochs != 0 for epochs in found or values(stage.record.params.get("epochs")))
 
 
-def _values(given: Any) -> Sequence[Any]:
+def values(given: Any) -> Sequence[Any]:
+    """A setting's values: of a grid several."""
     return given if isinstance(given, list | tuple) else [given]
 
 

@@ -7,11 +7,14 @@ from fairshrink.report.records import Run, Stage
 from fairshrink.report.words import listed, probability, signed, signed_interval
 
 SAME = "the same re-training without quantisation"
+SELECTED = {"random": ", its weights by lot", "magnitude": ", its largest weights first"}
 
 
 def against(twin: Stage) -> str:
     """What a model is compared with, in words."""
-    return SAME if fixing.is_control(twin) else f"{twin.label}, chosen alike"
+    values = fixing.values(twin.record.params.get("select"))
+    selected = SELECTED.get(str(values[0]), "") if len(values) == 1 else ""
+    return SAME if fixing.is_control(twin) else f"{twin.label} (chosen alike{selected})"
 
 
 def headline(run: Run) -> str:

@@ -77,7 +77,7 @@ def put_back_(held: Sequence[Held], optimizer: Optimizer) -> None:
     for weight, free, value in held:
         _bits(weight).bitwise_and_(free).bitwise_or_(value)
         for kept in optimizer.state.get(weight, {}).values():
-            if isinstance(kept, Tensor) and kept.shape == weight.shape:
+            if isinstance(kept, Tensor) and kept.dim() and kept.shape == weight.shape:  # Adam counts steps in one
                 bits = _bits(kept)
                 bits.bitwise_and_(free.to(bits))  # -1 has all bits set in any size.
 
