@@ -130,6 +130,6 @@ def test_weights_without_a_nearest_level_are_refused():
 
 def test_a_window_needs_a_weight():
     with pytest.raises(
-        ModelError, match="'fc': all 4 weights are 0, so that no window of 5 bits.*\n.*Leave this param"
+        ModelError, match="'fc': all 4 weights are 0, so that no window of 5 bits.*\n.*Leave its layer as it is"
     ):
         window_of(torch.zeros(2, 2), 5, "fc")
