@@ -40,7 +40,7 @@ def compress(  # noqa: PLR0913  # Each is a choice of its own, and all but three
         recipe: The method, such as fairprune().
         task: What the outputs mean.
         unprivileged: The group to favour; None measures it: the lowest macro F1 on validation.
-        frozen: What an earlier method fixed; it stays, and counts towards the ratio.
+        frozen: What an earlier method fixed: it is written into the copy, stays, and counts towards the ratio.
         seed: For every random draw.
         on_step: Told of each step as it is done.
         keeper: Keeps a recipe that re-trains after each step, so that an interrupted one can be gone on with.
