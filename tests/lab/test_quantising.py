@@ -132,6 +132,13 @@ def test_candidates_are_kept_where_that_is_asked_for(whole, tmp_path):
     folders = sorted(path.name for path in (root / "stages" / NAMES[0] / "candidates").iterdir())
     assert folders == ["00", "01", "02", "03"]
     assert len(list(root.rglob("candidates/*/model.safetensors"))) == 4
+    # Stopped when all candidates were there, but before the choice: what a way left goes, too.
+    stage = root / "stages" / NAMES[0]
+    (stage / "candidates" / "00" / "halfway.state").write_bytes(b"left over")
+    for name in ("result.json", "stage.json"):
+        (stage / name).unlink()
+    run(tiny(**(OURS | {"shrink": steps})), root)
+    assert not list(root.rglob("*.state"))
 
 
 def test_a_step_whose_twin_keeps_its_start_keeps_it_too(tmp_path):

@@ -87,6 +87,7 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
     candidates = step.candidates()
     there = frozenset(number for number in range(len(candidates)) if kept(folder.candidate(number)))
     if len(there) == len(candidates):
+        _forget_ways(folder, len(candidates))  # stopped after the last candidate, it may have left one
         return
     model, frozen = work.load(shrinking.parent.fold(fold))
     favoured, chosen_by = shrinking.favoured(fold), rule(step.choose)
@@ -113,7 +114,11 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
     for done, (number, shrunk) in enumerate(found, start=len(there) + 1):
         _keep(work, folder.candidate(number), shrunk, (step, candidates[number]))
         work.observer.advance(f"{step.name}, fold {fold}", done, len(candidates))
-    for number in range(len(candidates)):
+    _forget_ways(folder, len(candidates))
+
+
+def _forget_ways(folder: FoldPaths, candidates: int) -> None:
+    for number in range(candidates):
         folder.candidate(number).halfway.unlink(missing_ok=True)
 
 
