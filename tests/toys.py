@@ -1,9 +1,12 @@
 """Small models and batches for the tests of this room."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
 
+from fairshrink.compress.keeping import Halfway
 from fairshrink.types import GroupBatch, Splits
 
 
@@ -53,3 +56,23 @@ def same(one, other) -> bool:
         assert np.array_equal(a.soft.log_loss, b.soft.log_loss)
     ends = [(done.unprivileged, done.measured, done.stopped) for done in (one, other)]
     return ends[0] == ends[1]
+
+
+class Kept:
+    """Keeps in memory, and stops the path after some steps."""
+
+    training = None
+
+    def __init__(self, stop_after=None):
+        self.halfway, self.stop_after, self.batches = None, stop_after, []
+
+    def load(self):
+        return self.halfway
+
+    def save(self, halfway):
+        self.halfway = Halfway(*copy.deepcopy(tuple(halfway)))
+        if len(halfway.steps) == self.stop_after:
+            raise KeyboardInterrupt
+
+    def batch(self, *place):
+        self.batches.append(place)

@@ -2,7 +2,7 @@
 
 from fairshrink.audit import Comparison, audit, compare
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.methods import fairprune, fairquantize, obd, retrain
+from fairshrink.compress.methods import fairprune, fairprune_channels, fairquantize, obd, retrain, scp
 from fairshrink.compress.recipe import Recipe, compress
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.tasks import Task, classify
@@ -26,8 +26,10 @@ __all__ = [
     "Recipe",
     "compress",
     "fairprune",
+    "fairprune_channels",
     "ggn_diagonal",
     "obd",
     "fairquantize",
     "retrain",
+    "scp",
 ]

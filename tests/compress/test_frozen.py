@@ -63,3 +63,13 @@ def test_another_models_record_is_refused(model, message):
     frozen = Frozen().fix({"weight": FIRST}, {"weight": torch.zeros(2, 2)})
     with pytest.raises(ModelError, match=message):
         frozen.apply_(model)
+
+
+def test_what_is_removed_is_0_also_where_it_was_fixed_before():
+    before = Frozen().fix({"weight": FIRST}, {"weight": torch.full((2, 2), 0.5)})
+    chosen = {"weight": FIRST | torch.eye(2, dtype=torch.bool), "bias": torch.tensor([True, False])}
+    after = before.remove(chosen, {"weight": W, "bias": torch.ones(2)})
+    assert torch.equal(after.mask["weight"], chosen["weight"])
+    assert (after.value["weight"][chosen["weight"]] == 0).all()
+    assert torch.equal(after.mask["bias"], chosen["bias"])
+    assert (before.value["weight"][FIRST] == 0.5).all()

@@ -1,36 +1,14 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
 
 from fairshrink.compress.grid import Setting, compress_grid, one_by_one, shares
-from fairshrink.compress.keeping import Halfway, Nowhere
+from fairshrink.compress.keeping import Nowhere
 from fairshrink.compress.methods import fairprune, fairquantize, retrain
 from fairshrink.compress.recipe import compress
-from toys import same, toy_model, toy_splits
+from toys import Kept, same, toy_model, toy_splits
 
 SOFT = {"lr": 0.02, "epochs": 1}
-
-
-class Kept:
-    """Keeps in memory, and stops the path after some steps."""
-
-    training = None
-
-    def __init__(self, stop_after=None):
-        self.halfway, self.stop_after, self.batches = None, stop_after, []
-
-    def load(self):
-        return self.halfway
-
-    def save(self, halfway):
-        self.halfway = Halfway(*copy.deepcopy(tuple(halfway)))
-        if len(halfway.steps) == self.stop_after:
-            raise KeyboardInterrupt
-
-    def batch(self, *place):
-        self.batches.append(place)
 
 
 @pytest.mark.parametrize("keep_state", [False, True])

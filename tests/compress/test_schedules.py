@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairshrink.compress.schedules import linear, one_shot, stepwise
+from fairshrink.compress.schedules import iterated, linear, one_shot, stepwise
 from fairshrink.errors import ConfigError
 
 
@@ -45,3 +45,9 @@ def test_a_ratio_outside_0_to_1_is_refused(ratio):
 def test_a_step_that_fixes_nothing_is_refused(step):
     with pytest.raises(ConfigError, match="each step must fix something"):
         linear(0.35, step)
+
+
+def test_iterations_are_multiples_of_the_share():
+    assert list(iterated(0.02, 3)()) == [0.02, 0.04, 0.06]
+    assert list(iterated(0.3, 3)()) == pytest.approx([0.3, 0.6, 0.9])
+    assert list(iterated(0.5, 1)()) == [0.5]

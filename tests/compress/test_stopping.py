@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 
 from fairshrink.compress.steps import Step
-from fairshrink.compress.stopping import F1Lost, FirstOf, GapReached, f1_lost, first_of, gap_reached, never
+from fairshrink.compress.stopping import (
+    F1Lost,
+    FirstOf,
+    GapReached,
+    LargestFate,
+    Stalled,
+    f1_lost,
+    first_of,
+    gap_reached,
+    never,
+    stalled,
+    stopping,
+    taking,
+)
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.metrics.counts import GroupCounts
 
@@ -89,3 +102,58 @@ def test_the_first_of_several_rules_stops():
 
 def test_a_single_rule_is_itself():
     assert first_of(never, f1_lost(0.1)) == F1Lost(0.1)
+
+
+def gap_of(*values: float) -> list[Step]:
+    """Steps of 100 images a cell whose EOpp1 is each of these; all of them know the start, the first value."""
+    steps = []
+    for value in values:
+        lower = round(100 * (1 - 2 * value))
+        steps.append(step([[100, 0], [0, 100]], [[lower, 100 - lower], [0, 100]]))
+    return [replace(one, start=steps[0]) for one in steps[1:]]
+
+
+def test_it_stalls_when_the_gap_no_longer_falls():
+    rule = stalled("eopp1", 0.0, 2)
+    assert rule(gap_of(0.3, 0.2, 0.1)) is None
+    assert rule(gap_of(0.3, 0.4)) is None  # patience
+    assert rule(gap_of(0.3, 0.3, 0.3)) is None  # no fall is no reason with 0
+    assert rule(gap_of(0.3, 0.4, 0.2, 0.3)) is None
+    assert rule(gap_of(0.2, 0.3, 0.4)) == "eopp1 fell by less than 0.000 in each of the last 2 steps, to 0.400"
+    assert rule(gap_of(0.4, 0.2, 0.3, 0.4)) is not None
+
+
+def test_a_fall_that_is_too_small_is_none():
+    assert stalled("eopp1", 0.05, 1)(gap_of(0.3, 0.2)) is None
+    assert stalled("eopp1", 0.05, 1)(gap_of(0.3, 0.27)) == "eopp1 fell by less than 0.050 in the last step, to 0.270"
+    assert stalled("eopp1", None, 1) is never
+
+
+def test_stalling_needs_a_gap():
+    apart = step([[8, 2], [0, 0]], [[0, 0], [5, 5]])
+    with pytest.raises(DataError, match="th_fair needs eopp1, but on the validation data it is undefined"):
+        stalled("eopp1", 0.0, 1)([replace(apart, start=apart)])
+    with pytest.raises(ConfigError, match="there is no gap called 'eop'"):
+        Stalled("eop", 0.0, 1)
+
+
+def test_what_a_step_is_worth():
+    worth = LargestFate("eopp1", 0.05)
+    better, same, wider = gap_of(0.4, 0.2, 0.4, 0.45)
+    assert worth(same) == (True, 0.0)
+    assert worth(better)[1] > 0.5
+    assert worth(wider) < worth(same) < worth(better)
+    lost = replace(WORSE, start=START)
+    assert worth(lost) == (False, -np.inf)  # the start has no gap
+    assert LargestFate("eopp1")(lost)[0] is True
+    with pytest.raises(ConfigError, match="there is no gap called 'eop'"):
+        LargestFate("eop")
+
+
+def test_the_rule_of_scp():
+    assert stopping("none", "eodd", (0.01, 0.0, 2)) is never
+    rule = stopping("thresholds", "eodd", (0.01, None, 2))
+    assert rule([replace(WORSE, start=START)]) == "macro F1 0.667 is 0.333 below the start, more than 0.010"
+    assert taking("last", "thresholds", "eodd", 0.01) is None
+    assert taking("fate", "none", "eodd", 0.01) == LargestFate("eodd", None)
+    assert taking("fate", "thresholds", "eodd", 0.01) == LargestFate("eodd", 0.01)

@@ -4,10 +4,14 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from fairshrink.compress.channels import ConvLayer, Which, example_of, find_layers, removed, spread
 from fairshrink.compress.criteria import Context, Criterion, Scores
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.recover import Recover
@@ -15,8 +19,9 @@ from fairshrink.compress.retraining import FineTune, Round
 from fairshrink.compress.schedules import Schedule
 from fairshrink.compress.starting import groups_of
 from fairshrink.compress.steps import Step, look
-from fairshrink.compress.stopping import StopRule, never
+from fairshrink.compress.stopping import StopRule, Worth, never
 from fairshrink.compress.units import check_include, compressible
+from fairshrink.errors import ConfigError, ModelError
 from fairshrink.maths.codebooks import Codebook, at
 from fairshrink.maths.select import check_ranking, lowest
 from fairshrink.maths.tasks import Task
@@ -37,6 +42,9 @@ class Recipe:
         include: What may be fixed: "weights" of convolutions and linear layers; "scales", those of norms too; or "all",
             biases too.
         leave: Names of layers, or of whole parts of the model, that are left as they are.
+        channels: Whose whole output channels are removed, as `find_layers` takes it; None: single weights are fixed. Ratios
+            then count channels, and the codebook, `include` and `leave` play no part.
+        best: What a step is worth; the one that is worth most is returned, the first of several. None: the last one.
         fixes: Whether anything is fixed at all. Without, each step is its recovery and nothing else: the control, which
             tells what of a method's effect the recovery alone would have had.
     """
@@ -49,11 +57,18 @@ class Recipe:
     ranking: str = "global"
     include: str = "weights"
     leave: tuple[str, ...] = ()
+    channels: Which | None = None
+    best: Worth | None = None
     fixes: bool = True
 
     def __post_init__(self) -> None:
         check_ranking(self.ranking)
         check_include(self.include)
+
+    @property
+    def unit(self) -> str:
+        """What ratios count: "weights" or "channels"."""
+        return "weights" if self.channels is None else "channels"
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,7 @@ class Bench:
     Attributes:
         model: The copy, in evaluation mode.
         weights: Its parameters that the recipe may fix, by name; the ratio counts these, and no others.
+        layers: Where whole channels are removed: the convolutions, by the name of their weight. The ratio counts channels.
         data: Batches; scoring uses train, measuring uses val.
         recipe: The method.
         codebook: The recipe's, fitted to the weights before the first step.
@@ -73,6 +89,7 @@ class Bench:
 
     model: nn.Module
     weights: dict[str, nn.Parameter]
+    layers: dict[str, ConvLayer]
     data: Splits
     recipe: Recipe
     codebook: Codebook
@@ -82,7 +99,7 @@ class Bench:
 
     def context(self, favoured: int, frozen: Frozen) -> Context:
         """What a criterion may know."""
-        return Context(self.num_groups, favoured, frozen, self.codebook, self.seed, tuple(self.weights))
+        return Context(self.num_groups, favoured, frozen, self.codebook, self.seed, tuple(self.weights), self.layers)
 
     def places(self) -> dict[str, Tensor]:
         """Where each weight would go, by parameter name."""
@@ -90,9 +107,25 @@ class Bench:
 
     def fix_lowest(self, scores: Scores, ratio: float, frozen: Frozen) -> Frozen:
         """Fix the lowest scores, where the codebook puts them, until the ratio is reached, exactly."""
+        if self.layers:
+            return self._remove_lowest(scores, ratio, frozen)
         wanted = round(ratio * self.total) - self.fixed(frozen)
         taken = {name: mask for name, mask in frozen.mask.items() if name in scores}
         return frozen.fix(lowest(scores, wanted, taken=taken, ranking=self.recipe.ranking), self.places())
+
+    def _remove_lowest(self, scores: Scores, ratio: float, frozen: Frozen) -> Frozen:
+        """The same with whole channels. One stays in every layer, the one with the highest score: without it nothing passes."""
+        parameters = dict(self.model.named_parameters())
+        wanted = round(ratio * self.total) - self.fixed(frozen)
+        kept = {}
+        for name, layer in self.layers.items():
+            gone = removed(layer, frozen)
+            left = scores[name].cpu().double().masked_fill(gone, -inf)
+            kept[name] = gone | (torch.arange(layer.count) == left.argmax())
+        scores = {name: score.cpu() for name, score in scores.items()}
+        for name, chosen in lowest(scores, wanted, taken=kept, ranking=self.recipe.ranking).items():
+            frozen = frozen.remove(spread(self.layers[name], chosen, parameters), parameters)
+        return frozen
 
     def settle(self, frozen: Frozen, now: Round | None = None) -> dict[str, Any] | None:
         """Write what is fixed into the model, and recover; what the recovery hands on to its next round.
@@ -124,11 +157,15 @@ class Bench:
 
     @property
     def total(self) -> int:
-        """How many weights could be fixed."""
+        """How many weights, or channels, could be fixed."""
+        if self.layers:
+            return sum(layer.count for layer in self.layers.values())
         return sum(weight.numel() for weight in self.weights.values())
 
     def fixed(self, frozen: Frozen) -> int:
         """How many of them are; what is in the record beside them (norms of removed channels) is not in the ratio."""
+        if self.layers:
+            return sum(int(removed(layer, frozen).sum()) for layer in self.layers.values())
         return sum(int(mask.sum()) for name, mask in frozen.mask.items() if name in self.weights)
 
 
@@ -139,14 +176,48 @@ def set_up(model: nn.Module, data: Splits, recipe: Recipe, frozen: Frozen, how: 
         DataError, ModelError, ConfigError: As `compress`.
     """
     num_groups = groups_of(data)
-    compressible(
-        model, recipe.include, recipe.leave
-    )  # before it is copied: torch cannot copy a model that it prunes itself
+    # Before it is copied: torch cannot copy a model that it prunes itself.
+    layers = _layers(model, data, recipe) if recipe.channels is not None else {}
+    if not layers:
+        compressible(model, recipe.include, recipe.leave)
     model = copy.deepcopy(model).eval()
-    weights = compressible(model, recipe.include, recipe.leave)
+    parameters = dict(model.named_parameters())
+    weights = (
+        {name: parameters[name] for name in layers} if layers else compressible(model, recipe.include, recipe.leave)
+    )
     frozen.apply_(model)
-    codebook = recipe.codebook.fit(_free(weights, frozen)) if recipe.fixes else recipe.codebook
-    return Bench(model, weights, data, recipe, codebook, *how, num_groups)
+    codebook = recipe.codebook.fit(_free(weights, frozen)) if recipe.fixes and not layers else recipe.codebook
+    return Bench(model, weights, layers, data, recipe, codebook, *how, num_groups)
+
+
+def _layers(model: nn.Module, data: Splits, recipe: Recipe) -> dict[str, ConvLayer]:
+    """The convolutions whose channels are removed, by the name of their weight.
+
+    Raises:
+        ConfigError, ModelError: As `find_layers`; or no channel could be removed, or not as many as the ratios say.
+    """
+    assert recipe.channels is not None
+    found = find_layers(model, recipe.channels, example_of(data.val))
+    total, names = sum(layer.count for layer in found.values()), list(found)
+    of = f"layer '{names[0]}' has" if len(names) == 1 else f"{len(names)} layers together have"
+    free = total - len(found)  # one stays in each
+    if not free:
+        raise ModelError(
+            f"{of} {total} channel{'s, one each' if len(names) > 1 else ''}, and without it nothing passes: there is none to "
+            "remove. Name another layer."
+        )
+    counts = [round(ratio * total) for ratio in recipe.schedule()]
+    if any(after <= before for before, after in pairwise([0, *counts])) and recipe.fixes:
+        raise ConfigError(
+            f"{of} {total:,} channels, of which {next(iter(recipe.schedule())):g} is too few: some step would remove none. "
+            f"Give at least {1 / total:.3g} of them a step."
+        )
+    if max(counts) > free:
+        raise ConfigError(
+            f"{of} {total:,} channels, and {max(counts):,} of them would be removed in the end: at least one has to stay in "
+            "each layer. Give a smaller ratio, or fewer iterations."
+        )
+    return {layer.weight: layer for layer in found.values()}
 
 
 def _free(weights: Mapping[str, nn.Parameter], frozen: Frozen) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Which weights go first: a score per weight from the groups' curvature and a contrast over the groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fairshrink.compress.channels import ConvLayer
 from fairshrink.compress.contrasts import Contrast, Favour, favour, pooled
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.units import compressible
@@ -24,7 +25,10 @@ Scores = dict[str, Tensor]
 
 
 class Context(NamedTuple):
-    """What a criterion may know besides the model and the data; `names` may be fixed (empty: `compressible(model)`)."""
+    """What a criterion may know besides the model and the data.
+
+    `names` may be fixed (empty: `compressible(model)`); where whole channels are, `layers` has them by the name of their weight.
+    """
 
     num_groups: int
     unprivileged: int
@@ -32,6 +36,7 @@ class Context(NamedTuple):
     codebook: Codebook
     seed: int
     names: tuple[str, ...] = ()
+    layers: Mapping[str, ConvLayer] = {}
 
 
 Criterion = Callable[[nn.Module, Task, Batches, Context], Scores]

@@ -51,6 +51,21 @@ class Frozen:
             value[name] = torch.where(picked & ~old, values[name].detach(), kept)
         return Frozen(mask, value)
 
+    def remove(self, chosen: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> "Frozen":
+        """A new record with these weights fixed at 0 as well, also where they were fixed at another value before.
+
+        Args:
+            chosen: Parameter name -> bool tensor of the parameter's shape.
+            like: The parameters, by name.
+        """
+        mask, value = dict(self.mask), dict(self.value)
+        for name, picked in chosen.items():
+            at = like[name].detach()
+            old, kept = mask.get(name, torch.zeros_like(picked)), value.get(name, torch.zeros_like(at))
+            mask[name] = old.to(picked.device) | picked
+            value[name] = kept.to(picked.device).masked_fill(picked, 0)
+        return Frozen(mask, value)
+
     @torch.no_grad()
     def apply_(self, model: nn.Module) -> None:
         """Write the fixed values into the model: the only mutation of a model in this room.

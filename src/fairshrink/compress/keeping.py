@@ -9,6 +9,20 @@ from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.steps import Step
 
 
+class Best(NamedTuple):
+    """The step of a path that would be returned, if it ended now.
+
+    Attributes:
+        step: Its number, from 0.
+        weights: The model's state_dict after it.
+        frozen: What was fixed then.
+    """
+
+    step: int
+    weights: dict[str, Tensor]
+    frozen: Frozen
+
+
 class Halfway(NamedTuple):
     """A path after some of its steps.
 
@@ -17,12 +31,14 @@ class Halfway(NamedTuple):
         frozen: What is fixed in it.
         steps: What was measured so far, the first step first.
         memory: What the recovery hands on to its next round; None where it hands on nothing.
+        best: The step that would be returned; None where that is the last one.
     """
 
     weights: dict[str, Tensor]
     frozen: Frozen
     steps: tuple[Step, ...]
     memory: dict[str, Any] | None
+    best: Best | None = None
 
 
 @runtime_checkable

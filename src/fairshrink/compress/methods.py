@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from fairshrink.compress.channel_methods import fairprune_channels, scp
 from fairshrink.compress.contrasts import BETA, contrast, pooled
 from fairshrink.compress.criteria import Saliency
 from fairshrink.compress.recipe import Recipe
@@ -12,6 +13,8 @@ from fairshrink.compress.selection import Magnitude, selection
 from fairshrink.compress.stopping import f1_lost, first_of, gap_reached
 from fairshrink.compress.units import layer_names
 from fairshrink.maths.codebooks import power_of_two, zero
+
+__all__ = ["fairprune", "fairprune_channels", "fairquantize", "obd", "retrain", "scp"]
 
 
 def obd(

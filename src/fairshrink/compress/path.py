@@ -9,7 +9,7 @@ from torch import nn
 
 from fairshrink.compress.bench import Bench
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.keeping import Halfway, Keeper
+from fairshrink.compress.keeping import Best, Halfway, Keeper
 from fairshrink.compress.retraining import FineTune, Round
 from fairshrink.compress.schedules import Schedule
 from fairshrink.compress.starting import ahead, check_group, weakest_group
@@ -22,12 +22,14 @@ class Compressed:
 
     Attributes:
         model: A shrunk copy; the model that was given is as it was.
-        frozen: What is fixed, for the next method.
+        frozen: What is fixed in it, for the next method.
         steps: One record per step, measured on validation.
         start: The model before the first step, measured the same way.
         unprivileged: The group that was favoured.
         measured: Whether that group was measured (lowest macro F1 on validation) or given.
         stopped: Why it stopped before the schedule's end; None when it did not.
+        taken: The number of the step, from 0, whose model this is: the last one, unless the recipe says which is best. None: no
+            step was done, and it is the start's.
     """
 
     model: nn.Module
@@ -37,6 +39,7 @@ class Compressed:
     unprivileged: int
     measured: bool
     stopped: str | None
+    taken: int | None = None
 
 
 class Root(NamedTuple):
@@ -66,6 +69,7 @@ class Reached(NamedTuple):
         stopped: Why it goes no further; None where it may.
         memory: What the recovery hands on.
         taken_up: Whether its last step was done before, and only read back now.
+        best: The step that would be returned now; None where that is the last one, whatever it is worth.
     """
 
     frozen: Frozen
@@ -73,6 +77,7 @@ class Reached(NamedTuple):
     stopped: str | None = None
     memory: dict[str, Any] | None = None
     taken_up: bool = False
+    best: Best | None = None
 
 
 def root_of(bench: Bench, frozen: Frozen, unprivileged: int | None) -> Root:
@@ -95,7 +100,7 @@ def ratios_of(root: Root, schedule: Schedule | None = None) -> list[float]:
         ConfigError: All of them are behind.
     """
     recipe = root.bench.recipe
-    return ahead((schedule or recipe.schedule)(), root.start, idle=recipe.recover is not None)
+    return ahead((schedule or recipe.schedule)(), root.start, idle=recipe.recover is not None, unit=recipe.unit)
 
 
 def walk(root: Root, keeper: Keeper, latest: int | None = None) -> Iterator[Reached]:
@@ -120,13 +125,18 @@ def walk(root: Root, keeper: Keeper, latest: int | None = None) -> Iterator[Reac
             continue
         now = _step(root, now, ratio, keeper)
         if keeps:
-            keeper.save(Halfway(bench.model.state_dict(), now.frozen, now.steps, now.memory))
+            earlier = now.best if now.best and now.best.step < len(now.steps) - 1 else None
+            keeper.save(Halfway(bench.model.state_dict(), now.frozen, now.steps, now.memory, earlier))
         yield now
 
 
 def end(root: Root, now: Reached, model: nn.Module) -> Compressed:
-    """What came out, when a path ends where it has come to."""
-    return Compressed(model, now.frozen, now.steps, root.start, root.favoured, root.measured, now.stopped)
+    """What came out, when a path ends where it has come to; the model is the bench's, or a copy, and may be changed."""
+    frozen, taken = now.frozen, len(now.steps) - 1 if now.steps else None
+    if now.best is not None:
+        model.load_state_dict(now.best.weights)
+        frozen, taken = now.best.frozen, now.best.step
+    return Compressed(model, frozen, now.steps, root.start, root.favoured, root.measured, now.stopped, taken)
 
 
 def _step(root: Root, now: Reached, ratio: float, keeper: Keeper) -> Reached:
@@ -139,7 +149,18 @@ def _step(root: Root, now: Reached, ratio: float, keeper: Keeper) -> Reached:
     at = (len(now.steps), bench.task, bench.num_groups, root.favoured, bench.seed, now.memory, keeper)
     memory = bench.settle(frozen, Round(*at))
     steps = (*now.steps, replace(bench.seen(frozen, ratio, began), start=root.start))
-    return Reached(frozen, steps, bench.recipe.stop(steps), memory)
+    return Reached(frozen, steps, bench.recipe.stop(steps), memory, best=_best(bench, now.best, steps, frozen))
+
+
+def _best(bench: Bench, before: Best | None, steps: tuple[Step, ...], frozen: Frozen) -> Best | None:
+    """The better of the last step and the best one before it, with its model; None where the last one is returned anyhow."""
+    worth = bench.recipe.best
+    if worth is None:
+        return None
+    if before is not None and worth(steps[-1]) <= worth(steps[before.step]):
+        return before
+    weights = {name: tensor.detach().clone() for name, tensor in bench.model.state_dict().items()}
+    return Best(len(steps) - 1, weights, frozen)
 
 
 def _taken_up(root: Root, keeper: Keeper, most: int) -> Reached:
@@ -149,4 +170,5 @@ def _taken_up(root: Root, keeper: Keeper, most: int) -> Reached:
         return Reached(root.frozen)
     root.bench.model.load_state_dict(found.weights)
     steps = tuple(replace(step, start=root.start) for step in found.steps)
-    return Reached(found.frozen, steps, root.bench.recipe.stop(steps), found.memory, taken_up=True)
+    best = found.best or _best(root.bench, None, steps, found.frozen)
+    return Reached(found.frozen, steps, root.bench.recipe.stop(steps), found.memory, True, best)

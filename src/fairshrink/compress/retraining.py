@@ -8,6 +8,7 @@ from torch import nn
 
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.keeping import Keeper
+from fairshrink.compress.recover import Recover, recovery
 from fairshrink.errors import ConfigError, DataError
 from fairshrink.maths.tasks import Task
 from fairshrink.train.loading import Counted, EpochLoader
@@ -103,17 +104,21 @@ def fine_tuning(  # noqa: PLR0913  # Each is a choice of its own, and all but on
     lr_factor: float,
     precision: str,
     keep_state: bool,
-    alpha: float,
-    balanced: bool,
+    alpha: float = 0.0,
+    balanced: bool = False,
+    nesterov: bool = False,
+    called: str = "epochs",
 ) -> FineTune | None:
     """SGD for some epochs after every step, at least so many, its learning rate falling in steps; None for 0 epochs.
+
+    `called` is what the method calls them.
 
     Raises:
         ConfigError: A setting cannot be used.
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < least:
         raise ConfigError(
-            f"epochs is {epochs!r}, but a number of epochs of re-training after each step is expected, from {least} on."
+            f"{called} is {epochs!r}, but a number of epochs of re-training after each step is expected, from {least} on."
         )
     if lr_epochs is not None and (isinstance(lr_epochs, bool) or not isinstance(lr_epochs, int) or lr_epochs < 1):
         raise ConfigError(
@@ -125,7 +130,7 @@ def fine_tuning(  # noqa: PLR0913  # Each is a choice of its own, and all but on
         epochs=max(epochs, 1),  # what cannot be used is refused, also where nothing is trained
         lr=lr,
         momentum=momentum,
-        nesterov=False,
+        nesterov=nesterov,
         weight_decay=weight_decay,
         schedule="step",
         step_epochs=lr_epochs,
@@ -134,3 +139,18 @@ def fine_tuning(  # noqa: PLR0913  # Each is a choice of its own, and all but on
     )
     tune = FineTune(settings, alpha, balanced, keep_state)
     return tune if epochs else None
+
+
+def after_each(tune: FineTune | None, norms: str) -> FineTune | Recover | None:
+    """What is done after each step: the re-training where there is one, else what `norms` stands for.
+
+    Raises:
+        ConfigError: `norms` is no such choice, or it asks for what a re-training does by itself.
+    """
+    norming = recovery(norms)
+    if tune is not None and norming is not None:
+        raise ConfigError(
+            f"norms is {norms!r}, but after each step there are {tune.settings.epochs} epochs of re-training, which move the "
+            'statistics of batch-norms anyhow. Give norms = "keep", or epochs = 0.'
+        )
+    return tune or norming

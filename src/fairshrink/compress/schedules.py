@@ -58,3 +58,23 @@ def stepwise(ratio: float, step: float | None) -> Schedule:
         ConfigError: The ratio is outside [0, 1], or the step is not above 0.
     """
     return one_shot(ratio) if step is None else linear(ratio, step)
+
+
+def iterated(share: float, iterations: int) -> Schedule:
+    """The same share again and again, such as .02, .04, .06 for three iterations; something has to be left at the end.
+
+    Raises:
+        ConfigError: The share is not above 0 and below 1, there is no iteration, or nothing would be left.
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise ConfigError(
+            f"channel_ratio is {share!r}, but it is the share of a layer's channels that each iteration removes: give a number "
+            "above 0 and below 1, such as 0.02."
+        )
+    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
+        raise ConfigError(f"iterations is {iterations!r}, but a number of iterations from 1 on is expected.")
+    if share * iterations >= 1 - 1e-9:
+        raise ConfigError(
+            f"{iterations} iterations of channel_ratio {share:g} would remove all of the layer's channels. Give fewer, or less."
+        )
+    return Linear(share * iterations, share)

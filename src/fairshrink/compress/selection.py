@@ -1,11 +1,14 @@
 """Other orders in which weights may go: what a saliency has to be better than."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from fairshrink.compress.channels import ConvLayer
 from fairshrink.compress.criteria import Context, Criterion, Saliency, Scores
 from fairshrink.compress.units import compressible
 from fairshrink.errors import ConfigError, suggest
@@ -15,16 +18,22 @@ from fairshrink.types import Batches
 
 @dataclass(frozen=True)
 class Magnitude:
-    """The largest weights go first, whoever needs them.
+    """The largest weights go first, whoever needs them; or the smallest.
+
+    Attributes:
+        largest: Which of both. Where weights are moved and the rest is trained, it is the largest; where they are removed, the
+            smallest.
 
     Source: Zhou et al. 2017 (INQ), Sec. 3.2, its pruning-inspired partition: large weights matter more, so they are fixed
-    while there are still others to make up for it.
+    while there are still others to make up for it. Li et al. 2017 remove the channels with the smallest sums.
     """
 
+    largest: bool = True
+
     def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
-        """Parameter name -> minus the absolute value of each weight; the data are not read."""
-        parameters = dict(model.named_parameters())
-        return {name: -parameters[name].detach().double().abs() for name in context.names or compressible(model)}
+        """Parameter name -> the absolute value of each weight, or minus that; the data are not read."""
+        parameters, sign = dict(model.named_parameters()), -1 if self.largest else 1
+        return {name: sign * parameters[name].detach().double().abs() for name in context.names or compressible(model)}
 
 
 @dataclass(frozen=True)
@@ -37,16 +46,72 @@ class Random:
         return {name: _lots(parameters[name], name, context.seed) for name in context.names or compressible(model)}
 
 
+@dataclass(frozen=True)
+class PerChannel:
+    """Scores of weights -> scores of whole channels: the sum over all that belongs to a channel, norm and bias counted in.
+
+    With `Saliency`, whose scores estimate what moving a weight alone adds to a loss, the sum is the estimate for the channel.
+
+    Attributes:
+        criterion: Scores the weights.
+    """
+
+    criterion: Criterion
+
+    def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
+        """Name of a layer's weight -> score of each of its channels, (K,).
+
+        Raises:
+            DataError, ModelError: As the criterion.
+        """
+        names = tuple(name for layer in context.layers.values() for name in layer.parameters)
+        scores = self.criterion(model, task, batches, context._replace(names=names))
+        return {weight: _summed(layer, scores) for weight, layer in context.layers.items()}
+
+
+def per_channel(criterion: Criterion) -> PerChannel:
+    """Score whole channels by what their weights score together."""
+    return PerChannel(criterion)
+
+
+def channel_selection(select: str, own: str, criterion: Criterion) -> Criterion:
+    """The criterion that `select` stands for, among channels; "none" selects nothing, and the recipe may not fix anything.
+
+    Args:
+        select: `own`, "magnitude", "random" or "none".
+        own: What the method calls its own criterion.
+        criterion: That.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    known = {
+        own: criterion,
+        "magnitude": per_channel(Magnitude(largest=False)),
+        "random": per_channel(Random()),
+        "none": per_channel(Random()),
+    }
+    return _known(select, known)
+
+
 def selection(select: str, saliency: Saliency) -> Criterion:
     """The criterion that `select` stands for: "saliency" is the given one, "magnitude" and "random" look at no data.
 
     Raises:
         ConfigError: It is something else.
     """
-    known: dict[str, Criterion] = {"saliency": saliency, "magnitude": Magnitude(), "random": Random()}
+    return _known(select, {"saliency": saliency, "magnitude": Magnitude(), "random": Random()})
+
+
+def _known(select: str, known: Mapping[str, Criterion]) -> Criterion:
     if select not in known:
         raise ConfigError(f"select is {select!r}, but there is no such choice.{suggest(str(select), known)}")
     return known[select]
+
+
+def _summed(layer: ConvLayer, scores: Scores) -> Float[Tensor, "K"]:
+    parts = [scores[name] for name in layer.parameters]
+    return torch.stack([part.flatten(1).sum(1) if part.dim() > 1 else part for part in parts]).sum(0)
 
 
 def _lots(weight: torch.Tensor, name: str, seed: int) -> torch.Tensor:

@@ -67,13 +67,14 @@ def check_group(group: object, num_groups: int) -> None:
         )
 
 
-def ahead(ratios: Iterable[float], start: Step, *, idle: bool = False) -> list[float]:
+def ahead(ratios: Iterable[float], start: Step, *, idle: bool = False, unit: str = "weights") -> list[float]:
     """The ratios that are still ahead of what is fixed already.
 
     Args:
         ratios: Of the schedule.
         start: The model before the first step.
         idle: Whether a ratio of 0 is a step, too, because something is done in it besides fixing: the control of a recovery.
+        unit: What ratios count, for the message.
 
     Raises:
         ConfigError: All of them are behind.
@@ -84,7 +85,7 @@ def ahead(ratios: Iterable[float], start: Step, *, idle: bool = False) -> list[f
     ]
     if start.fixed and not coming:
         raise ConfigError(
-            f"the ratio {max(ratios, default=0):g} is reached before the first step: {start.fixed:,} of {start.total:,} weights "
+            f"the ratio {max(ratios, default=0):g} is reached before the first step: {start.fixed:,} of {start.total:,} {unit} "
             f"({start.ratio:.3f}) are fixed already, and ratios are cumulative. Give a larger ratio, or start from a model "
             "with less fixed."
         )
