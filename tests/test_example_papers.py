@@ -14,9 +14,9 @@ from fairshrink.data.sources.isic2019 import CLASSES
 from fairshrink.lab import plan as planning
 from fairshrink.lab.config import Experiment, load_experiment
 from fairshrink.lab.estimate import Pace
-from fairshrink.lab.grid import METHODS
+from fairshrink.lab.grid import METHODS, RETRAIN
 from fairshrink.lab.observer import Quiet
-from fairshrink.lab.twins import CONTROL
+from fairshrink.lab.twins import is_control
 
 PAPERS = Path(__file__).parents[1] / "examples" / "papers"
 FILES = sorted(PAPERS.glob("*.toml"))
@@ -34,7 +34,19 @@ COSTS = {
         "16 scorings at most of all samples of known group, 320 epochs of 14,904 images",
         "320 epochs of 14,904 images",
     ],
+    "scp-fitzpatrick17k-vgg11": [
+        "7 scorings at most of 1,000 samples of each group",
+        "3 scorings at most of all samples of known group, 600 epochs of 9,611 images",
+        "600 epochs of 9,611 images",
+    ],
+    "scp-isic2019-resnet18": [
+        "4 scorings at most of 12,800 samples of each group",
+        "3 scorings at most of all samples of known group, 600 epochs of 14,904 images",
+        "600 epochs of 14,904 images",
+    ],
 }
+# The first part of a file's name, where it is not the paper's, and what a row of two methods is called.
+NAMED, CHAINED = {"channel-pruning": "scp"}, {"scp_fairprune": ("fairprune", "scp")}
 
 
 class Listens(Quiet):
@@ -75,7 +87,7 @@ def test_fairprunes_training_is_the_papers(name):
     ],
 )
 def test_every_row_is_shrunk_from_the_vanilla_model_as_published(name, rows):
-    steps = [step for step in named(name).shrink if step.method != CONTROL]
+    steps = [step for step in named(name).shrink if not is_control(step)]
     assert {step.parent for step in steps} == {"train"}
     found = {step.method: step.candidates() for step in steps}
     assert {method: [(one["ratio"], one.get("beta")) for one in found[method]] for method in found} == {
@@ -102,7 +114,7 @@ def test_fairquantizes_trainings_are_those_of_its_code_and_its_control_is_retrai
     assert (experiment.model.backbone, experiment.data.size) == (backbone, 112)
     assert (train.epochs, train.optimizer, train.lr, train.momentum, train.batch_size) == (200, "sgd", 1e-2, 0.0, 128)
     assert (train.schedule, train.step_epochs, train.step_factor) == ("step", 20, 0.57)
-    assert (control.method, control.choose, control.parent) == (CONTROL, "as:fairquantize", "train")
+    assert (control.method, control.choose, control.parent) == (RETRAIN, "as:fairquantize", "train")
     recipes = [step.recipe(step.candidates()[0]) for step in (method, control)]
     assert [recipe.fixes for recipe in recipes] == [True, False]
     assert recipes[0].recover == recipes[1].recover
@@ -114,28 +126,51 @@ def test_fairquantizes_trainings_are_those_of_its_code_and_its_control_is_retrai
         assert (how.schedule, how.step_epochs, how.step_factor) == ("step", 4, 0.57)
 
 
+# Kong et al. 2024: the backbones, FairPrune's ratio and beta, 2 % and three iterations are the paper's.
+@pytest.mark.parametrize(
+    ("name", "like", "backbone"),
+    [
+        ("scp-fitzpatrick17k-vgg11", "fairprune-fitzpatrick17k-vgg11", "vgg11"),
+        ("scp-isic2019-resnet18", "multi-exit-isic2019-resnet18", "resnet18"),
+    ],
+)
+def test_scp_goes_on_from_fairprune_on_the_training_that_its_paper_refers_to(name, like, backbone):
+    experiment = named(name)
+    fairprune, scp, control = experiment.shrink
+    assert experiment.train == named(like).train
+    assert (experiment.data, experiment.model.backbone) == (named(like).data, backbone)
+    assert (fairprune.parent, scp.parent, control.parent) == ("train", "fairprune", "fairprune")
+    assert (control.choose, is_control(control)) == ("as:scp-fairprune", True)
+    (pruned,), (removed,), (nothing,) = (step.candidates() for step in experiment.shrink)
+    assert (pruned["ratio"], pruned["beta"]) == (0.35, 0.33)
+    assert (removed["channel_ratio"], removed["iterations"], removed["fine_tune"]) == (0.02, 3, 200)
+    recipes = [scp.recipe(removed), control.recipe(nothing)]
+    assert [recipe.fixes for recipe in recipes] == [True, False]
+    assert recipes[0].recover == recipes[1].recover
+
+
 def test_the_readme_names_every_file_with_its_rows():
     text = (PAPERS / "README.md").read_text(encoding="utf-8")
-    listed = dict(re.findall(r"^\| \[([\w-]+\.toml)\]\(\1\) \|.*\| ([\w, ]+) \|$", text, re.MULTILINE))
+    listed = dict(re.findall(r"^\| \[([\w-]+\.toml)\]\(\1\) \|.*\| ([\w, -]+) \|$", text, re.MULTILINE))
     assert sorted(listed) == [path.name for path in FILES]
-    methods = {"OBD": "obd", "FairPrune": "fairprune", "FairQuantize": "fairquantize", "control": CONTROL}
+    methods = {"OBD": "obd", "FairPrune": "fairprune", "FairQuantize": "fairquantize", "SCP-FairPrune": "scp"}
     for path in FILES:
         vanilla, *rows = listed[path.name].split(", ")
-        assert (vanilla, {methods[row] for row in rows}) == (
-            "vanilla",
-            {step.method for step in load_experiment(path).shrink},
-        )
+        steps = load_experiment(path).shrink
+        given = {"control" if is_control(step) else step.method for step in steps}
+        assert (vanilla, {methods.get(row, row) for row in rows}) == ("vanilla", given)
 
 
 def test_every_published_row_of_a_method_that_exists_has_its_file():
     table = pd.read_csv(files("fairshrink.report") / "published" / "tables.csv")
     table["method"] = table["method"].str.partition("(")[0]
-    here = table[table["method"].isin(["vanilla", *METHODS])]
-    paper = here["paper"].str.rpartition("_")[0].str.replace("_", "-")
-    wanted = set(paper + "-" + here["dataset"] + "-" + here["backbone"] + ": " + here["method"])
+    here = table[table["method"].isin(["vanilla", *METHODS, *CHAINED])]
+    paper = here["paper"].str.rpartition("_")[0].str.replace("_", "-").replace(NAMED)
+    rows = zip(paper + "-" + here["dataset"] + "-" + here["backbone"], here["method"], strict=True)
+    wanted = {f"{name}: {method}" for name, row in rows for method in CHAINED.get(row, (row,))}
     steps = {path.stem: load_experiment(path).shrink for path in FILES}
-    given = {f"{name}: {step.method}" for name in steps for step in steps[name] if step.method != CONTROL}
-    vanilla = {f"{name}: vanilla" for name in steps}  # FairQuantize's tables repeat other papers' vanilla rows
+    given = {f"{name}: {step.method}" for name in steps for step in steps[name] if not is_control(step)}
+    vanilla = {f"{name}: vanilla" for name in steps}  # some tables repeat other papers' vanilla rows
     assert wanted - vanilla == given
     assert {row for row in wanted if row.endswith(": vanilla")} <= vanilla
 
@@ -187,7 +222,7 @@ def test_every_file_passes_a_dry_run_on_small_tables(path, planned, tmp_path, mo
     assert re.search(r"data: (160 of 25,331|228 of 16,577) images are here", said)
     assert re.search(r"00-train: (vgg11|resnet18), 200 epochs of", said)
     for number, step in enumerate(load_experiment(path).shrink, start=1):
-        assert f"{number:02d}-{step.name}: {step.method} on train, 1 setting" in said
+        assert f"{number:02d}-{step.name}: {step.method} on {step.parent}, 1 setting" in said
 
 
 @pytest.mark.real

@@ -139,6 +139,21 @@ def test_steps_take_the_defaults_unless_they_say_otherwise():
     assert [(step.samples, step.batch, step.unprivileged) for step in steps] == [(9, 3, "tone I"), (5, 3, "tone I")]
 
 
+def test_what_compares_images_reads_all_of_them_unless_something_else_is_said():
+    def reads(step, **defaults):
+        experiment = parse(shrink_defaults=defaults, shrink=[{"method": "scp"} | step])
+        again = parse_experiment(tomllib.loads(experiment.text()), "again")
+        assert (again, again.digest()) == (experiment, experiment.digest())
+        assert len({(one.samples, one.batch) for one in experiment.shrink}) == 1  # as its control
+        return experiment.shrink[0].samples, experiment.shrink[0].batch
+
+    assert reads({}) == ("all", 128)
+    assert reads({"samples": 5}) == (5, 128)
+    assert reads({}, batch=3) == ("all", 3)
+    assert reads({"batch": 64}, samples=9, batch=3) == (9, 64)
+    assert reads({"preset": "scp-isic2019"}, samples=9) == ("all", 128)
+
+
 @pytest.mark.parametrize(
     ("sections", "message"),
     [

@@ -58,7 +58,7 @@ FAIR = {"method": "fairprune", "step": 0.1, "ratio": 0.3}
     ],
 )
 def test_an_upper_bound_of_passes(settings, expected):
-    assert passes(tiny(shrink=[FAIR | settings]).shrink[0]) == (*expected, 0)
+    assert passes(tiny(shrink=[FAIR | settings]).shrink[0]) == (*expected, 0, 0)
 
 
 QUANTIZE = {"method": "fairquantize", "step": 0.25, "control": False}
@@ -72,10 +72,43 @@ QUANTIZE = {"method": "fairquantize", "step": 0.25, "control": False}
         ({"ratio": [0.5, 1.0], "beta": [0.3, 1.0], "epochs": 0}, (7, 9, 0)),
         ({"ratio": 0.5, "epochs": [0, 1]}, (4, 6, 2)),
         ({"ratio": 1.0, "select": "random"}, (0, 5, 4)),
+        ({"ratio": [0.3, 0.5]}, (4, 6, 4)),  # 0.25 and 0.3 are no part of the way to 0.5
     ],
 )
 def test_what_is_trained_is_counted(settings, expected):
-    assert passes(tiny(shrink=[QUANTIZE | settings]).shrink[0]) == expected
+    assert passes(tiny(shrink=[QUANTIZE | settings]).shrink[0]) == (*expected, 0)
+
+
+SCP = {"method": "scp", "control": False}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (0, 4, 6, 3)),
+        ({"iterations": [1, 2, 3], "fine_tune": 1}, (0, 4, 3, 3)),  # one way
+        ({"channel_ratio": [0.02, 0.05]}, (0, 8, 12, 6)),
+        ({"take": ["fate", "last"], "stop": "none"}, (0, 8, 12, 6)),  # where it ends may differ
+        ({"select": ["entanglement", "random"]}, (0, 8, 12, 3)),
+        ({"fine_tune": 0}, (0, 4, 0, 3)),
+        ({"select": "none"}, (0, 4, 6, 0)),
+    ],
+)
+def test_channels_are_read_forward_only(settings, expected):
+    assert passes(tiny(shrink=[SCP | settings]).shrink[0]) == expected
+
+
+def test_channels_may_be_scored_by_curvature_too():
+    step = {"method": "fairprune_channels", "control": False, "ratio": [0.1, 0.2], "step": 0.1}
+    assert passes(tiny(shrink=[step]).shrink[0]) == (2, 3, 2, 0)
+    assert passes(tiny(shrink=[step | {"epochs": 0, "beta": [0.0, 0.5]}]).shrink[0]) == (4, 6, 0, 0)
+
+
+def test_a_reading_costs_a_forward_pass_of_all_images_and_memory_to_compare_them():
+    experiment = tiny(shrink=[SCP | {"samples": "all"}])
+    assert stage_seconds(experiment, 1, SIZES, PACE) == 3 * 90 * 1 + 3 * 5 + 6 * 90 * 10 + 4 * 30 + 30
+    reading, none = (weigh(tiny(shrink=[SCP | {"select": way}]), 150, SIZES).memory for way in ("entanglement", "none"))
+    assert reading > none + 2**27
 
 
 def test_a_checkpoint_is_trained_on_where_a_step_retrains():
@@ -90,7 +123,7 @@ def test_a_checkpoint_is_trained_on_where_a_step_retrains():
 
 def test_a_control_trains_and_scores_nothing():
     experiment = tiny(shrink=[QUANTIZE | {"control": True}])
-    assert passes(experiment.shrink[1]) == (0, 5, 4)
+    assert passes(experiment.shrink[1]) == (0, 5, 4, 0)
     assert stage_seconds(experiment, 2, SIZES, PACE) == 4 * 90 * 10 + 4 * 5 + 5 * 30 + 30
 
 

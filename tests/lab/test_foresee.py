@@ -22,6 +22,7 @@ PAPER = {"method": "fairprune", "name": "paper"}
 LEAVE = PAPER | {"leave": [["classifier"], ["classifer"]]}
 EVERYTHING = PAPER | {"leave": ["features", "classifier"]}
 THREE = PAPER | {"weights": [[1.0, -1.0], [1.0, -1.0, 0.0]]}
+SCP = {"method": "scp", "name": "paper"}
 WRONG = [
     (
         LEAVE,
@@ -31,6 +32,14 @@ WRONG = [
     (EVERYTHING, ModelError, r"^\[\[shrink\]\] 2 \('paper'\): .* besides what leave = .* nothing to shrink"),
     (THREE, ConfigError, r"^\[\[shrink\]\] 2 \('paper'\): there are 3 weights for 2 groups"),
     (PAPER | {"unprivileged": "tone I"}, ConfigError, "unprivileged is 'tone I', which is no group of the data"),
+    (
+        SCP | {"layer": ["last", "features.1"]},
+        ConfigError,
+        r"^\[\[shrink\]\] 2 \('paper'\): layer 'features.1' is no conv",
+    ),
+    (SCP | {"layer": "feature.0"}, ConfigError, r"layer 'feature.0' is not in the model. Did you mean 'features.0'"),
+    (SCP | {"layer": "features.0"}, ConfigError, "has 16 channels, of which 0.02 is too few"),
+    (SCP | {"channel_ratio": 0.999, "iterations": 1}, ConfigError, "128 of them would be removed in the end"),
 ]
 
 
@@ -41,7 +50,12 @@ def test_every_candidate_of_every_step_fits_the_model_and_the_groups(step, kind,
 
 
 def test_what_fits_passes():
-    fits = [FIRST, PAPER | {"leave": "classifier", "weights": [1.0, -1.0], "unprivileged": GROUPS[1]}]
+    fits = [
+        FIRST,
+        PAPER | {"leave": "classifier", "weights": [1.0, -1.0], "unprivileged": GROUPS[1]},
+        {"method": "scp", "layer": ["features.0", "last"], "channel_ratio": 0.1},
+        {"method": "fairprune_channels", "ratio": 0.5},
+    ]
     check_steps(tiny(shrink=fits), 5, GROUPS)
 
 

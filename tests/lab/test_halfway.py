@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.keeping import Halfway
+from fairshrink.compress.keeping import Best, Halfway
 from fairshrink.compress.methods import fairquantize
 from fairshrink.compress.recipe import compress
 from fairshrink.errors import StoreError
@@ -41,6 +41,21 @@ def test_what_is_kept_comes_back_bit_for_bit(tmp_path):
         assert (read.ratio, read.fixed, read.total) == (step.ratio, step.fixed, step.total)
     assert back.memory is not None
     assert torch.equal(back.memory["state"][0]["momentum_buffer"], torch.arange(3.0))
+    assert back.best is None
+
+
+def test_the_best_step_so_far_is_kept_beside_the_last_one(tmp_path):
+    mask, value = {"w": torch.tensor([True, False])}, {"w": torch.tensor([0.0, 1.5])}
+    best = Best(1, {"w": torch.tensor([0.0, 2.5])}, Frozen(mask, value))
+    keeper(tmp_path).save(Halfway({"w": torch.ones(2)}, Frozen(), (), None, best))
+    back = keeper(tmp_path).load()
+    assert back is not None
+    assert back.best is not None
+    assert back.best.step == 1
+    assert torch.equal(back.best.weights["w"], best.weights["w"])
+    assert torch.equal(back.best.frozen.mask["w"], mask["w"])
+    assert torch.equal(back.best.frozen.value["w"], value["w"])
+    assert torch.equal(back.weights["w"], torch.ones(2))
 
 
 def test_nothing_was_kept(tmp_path):

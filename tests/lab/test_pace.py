@@ -31,6 +31,10 @@ def test_what_the_run_does_not_do_is_not_measured():
     found = pace.measure(tiny(model={"checkpoint": "x.pt"}, shrink=[]), lesions(60), SIZES)
     assert (found.train, found.score, found.pick) == (0, 0, 0)
     assert found.predict > 0
+    channels = tiny(model={"checkpoint": "x.pt"}, shrink=[{"method": "scp", "fine_tune": 0}])
+    found = pace.measure(channels, lesions(60), SIZES)
+    assert (found.train, found.score) == (0, 0)
+    assert found.predict > 0
 
 
 def test_with_many_classes_a_few_columns_are_scored_and_the_rest_is_reckoned(monkeypatch):

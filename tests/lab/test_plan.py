@@ -65,6 +65,14 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
             {"method": "fairprune", "beta": [0.1, 0.2], "ratio": [0.1, 0.2], "step": 0.1},
             "4 settings, chosen by gap:soft_eopp1:0.01 over the folds: 3 scorings at most of 6 samples of each group",
         ),
+        (
+            {"method": "scp", "samples": "all"},
+            "scp on train, 1 setting: 3 scorings at most of all samples of known group, 6 epochs of 50 images; about 2.8 h",
+        ),
+        (
+            {"method": "scp", "select": "random"},
+            "scp on train, 1 setting: 6 epochs of 50 images; about",
+        ),
     ],
 )
 def test_what_a_step_scores_is_said(tmp_path, step, words):

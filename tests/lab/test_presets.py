@@ -4,7 +4,9 @@ import pytest
 
 from fairshrink.compress.contrasts import favour, pooled
 from fairshrink.compress.criteria import Saliency
+from fairshrink.compress.entanglement import Entanglement
 from fairshrink.compress.retraining import FineTune
+from fairshrink.compress.stopping import never
 from fairshrink.errors import ConfigError
 from fairshrink.lab.config import Experiment, load_experiment, parse_experiment
 from fairshrink.lab.estimate import Passes, passes
@@ -72,6 +74,34 @@ def test_fairquantizes_presets_are_the_papers(name, published):
     assert (beside.fixes, beside.recover, list(beside.schedule())) == (False, recipe.recover, list(recipe.schedule()))
 
 
+# Published: 2 % of the last layer's channels, three times (Kong et al. 2024); the rest is its code's and the multi-exit code's.
+@pytest.mark.parametrize("name", ["scp-fitzpatrick17k", "scp-isic2019"])
+def test_scps_presets_are_the_papers(name):
+    preset, control = parse({"preset": name}).shrink
+    recipe = preset.recipe(preset.candidates()[0])
+    assert (preset.method, preset.samples, preset.batch, preset.name) == ("scp", "all", 128, "scp")
+    assert list(recipe.schedule()) == pytest.approx([0.02, 0.04, 0.06])
+    assert recipe.criterion == Entanglement("last", temperature=2.0, normalize=True, tap="before", compared=128)
+    assert (recipe.channels, recipe.unit) == ("last", "channels")
+    assert recipe.recover == FineTune(
+        TrainSettings(
+            epochs=200,
+            lr=1e-2,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=1e-5,
+            schedule="step",
+            precision="fp32",
+            step_epochs=100,
+            step_factor=0.1,
+        )
+    )
+    assert (recipe.stop, recipe.best) == (never, None)  # the third model, whatever the thresholds were
+    beside = control.recipe(control.candidates()[0])
+    assert (beside.fixes, beside.recover, list(beside.schedule())) == (False, recipe.recover, list(recipe.schedule()))
+    assert passes(preset) == Passes(scorings=0, looks=4, epochs=600, readings=3)
+
+
 def test_with_a_list_of_ratios_every_step_of_a_preset_is_a_candidate_of_one_way():
     ratios = [round(0.05 * step, 2) for step in range(1, 21)]
     step, control = parse({"preset": "fairquantize-isic2019", "ratio": ratios}).shrink
@@ -82,7 +112,9 @@ def test_with_a_list_of_ratios_every_step_of_a_preset_is_a_candidate_of_one_way(
 
 def test_every_preset_is_tested():
     assert set(PRESETS) == {
-        f"{method}-{data}" for method in ("fairprune", "fairquantize", "obd") for data in ("fitzpatrick17k", "isic2019")
+        f"{method}-{data}"
+        for method in ("fairprune", "fairquantize", "obd", "scp")
+        for data in ("fitzpatrick17k", "isic2019")
     }
 
 

@@ -185,6 +185,23 @@ def test_a_preset_is_named_with_its_ratio():
     assert module.in_words(plain, plain.candidates()[0]) == "its defaults"
 
 
+def test_a_preset_of_channels_is_named_with_its_ratio_too():
+    preset = tiny(shrink=[{"preset": "scp-isic2019"}]).shrink[0]
+    assert module.told(preset, preset.candidates()[0]) == {
+        "channel_ratio": 0.02,
+        "fine_tune": 200,
+        "stop": "none",
+        "take": "last",
+        "lr_epochs": 100,
+    }
+
+
+def test_the_end_of_a_way_is_the_step_that_was_taken_and_in_older_records_the_last():
+    steps = [{"ratio": ratio} for ratio in (0.0, 0.1, 0.2)]
+    assert [module._end({"steps": steps, "taken": number}) for number in range(3)] == steps
+    assert module._end({"steps": steps}) == steps[2]
+
+
 def test_a_single_setting_is_taken_whatever_the_rule_says(tmp_path):
     alone = {"method": "obd", "ratio": 0.99, "choose": "gap:eopp1:0.0", "samples": 10_000}
     observer = Hears()

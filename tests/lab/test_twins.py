@@ -7,7 +7,7 @@ import pytest
 from fairshrink.errors import ConfigError
 from fairshrink.lab.chains import chains
 from fairshrink.lab.config import Experiment, parse_experiment
-from fairshrink.lab.twins import follow, twin_of
+from fairshrink.lab.twins import control_name, follow, is_control, twin_of
 
 QUANTIZE = {"method": "fairquantize", "ratio": [0.5, 1.0], "step": 0.5}
 
@@ -117,9 +117,12 @@ def test_it_follows_what_differs_in_its_own_settings():
 
 def test_a_control_follows_nobody_who_did_not_train():
     own = [{"ratio": 0.2, "epochs": epochs} for epochs in (1, 2)]
-    assert follow(own, {"ratio": 0.2, "epochs": 2}, control=True).best == 1
-    assert follow(own, {"ratio": 0.2, "epochs": 0}, control=True).best is None
-    assert follow(own[:1], {"ratio": 0.2, "epochs": 0}, control=True).best is None
+    assert follow(own, {"ratio": 0.2, "epochs": 2}, epochs="epochs").best == 1
+    assert follow(own, {"ratio": 0.2, "epochs": 0}, epochs="epochs").best is None
+    assert follow(own[:1], {"ratio": 0.2, "epochs": 0}, epochs="epochs").best is None
+    removing = {"channel_ratio": 0.02, "fine_tune": 0}
+    assert follow([removing], removing, epochs="fine_tune").best is None
+    assert follow([removing], removing).best == 0
 
 
 def test_a_step_of_the_same_method_has_the_settings_of_the_one_that_it_follows():
@@ -163,6 +166,87 @@ def test_its_control_counts_the_same_weights():
 def test_control_is_yes_or_no():
     with pytest.raises(ConfigError, match="control is 'no', but true or false is expected"):
         experiment(QUANTIZE | {"control": "no"})
+
+
+SCP = {"method": "scp", "channel_ratio": [0.01, 0.02], "iterations": 2, "fine_tune": 3, "lr": 0.02, "metric": "eopp1"}
+
+
+def test_the_control_of_what_removes_channels_is_the_same_method_that_removes_none():
+    scp, control = experiment(SCP | {"compared": 64, "tap": "after", "batch": 32}).shrink
+    assert (control.method, control.name, control.choose) == ("scp", "scp-control", "as:scp")
+    assert (control.parent, control.samples, control.batch) == (scp.parent, scp.samples, 32)
+    assert control.settings["select"] == ("none",)
+    same = {key: values for key, values in scp.settings.items() if key not in ("select", "channel_ratio")}
+    idle = {key: same.pop(key) for key in ("tap", "temperature", "normalize", "compared")}
+    assert {key: control.settings[key] for key in same} == same
+    # Where nothing is removed, one ratio is as good as another, and nothing is scored.
+    assert control.settings["channel_ratio"] == (0.01,)
+    assert {key: control.settings[key] for key in idle} != idle
+    assert [len(step.candidates()) for step in (scp, control)] == [2, 1]
+    recipes = [step.recipe(step.candidates()[0]) for step in (scp, control)]
+    assert [recipe.fixes for recipe in recipes] == [True, False]
+    assert recipes[0].recover == recipes[1].recover
+    assert recipes[0].stop == recipes[1].stop
+    assert recipes[0].best == recipes[1].best
+    assert [is_control(step) for step in (scp, control)] == [False, True]
+
+
+def test_one_control_serves_all_layers():
+    scp, control = experiment(SCP | {"layer": ["features.0", "last"], "fine_tune": [0, 1]}).shrink
+    assert len(scp.candidates()) == 8
+    assert (control.settings["layer"], control.settings["fine_tune"]) == (("features.0",), (1,))
+
+
+def test_what_removes_channels_has_no_control_where_nothing_is_trained_or_nothing_is_removed():
+    assert names(SCP | {"fine_tune": 0}) == ["scp"]
+    assert names(SCP | {"select": "none"}) == ["scp"]
+    assert names(SCP, {"method": "scp", "name": "lot", "select": "random", "choose": "as:scp"}) == [
+        "scp",
+        "scp-control",
+        "lot",
+    ]
+
+
+def test_channels_by_lot_have_the_settings_of_those_that_were_chosen():
+    own = SCP | {"layer": ["features.0", "last"], "tap": "after", "temperature": [1.0, 2.0]}
+    scp, _, lot = experiment(own, {"method": "scp", "name": "lot", "select": "random", "choose": "as:scp"}).shrink
+    for key in ("channel_ratio", "layer", "iterations", "fine_tune", "lr", "metric"):
+        assert lot.settings[key] == scp.settings[key]
+    assert len(lot.candidates()) == 4
+    assert lot.settings["tap"] == ("before",)  # it has no maps to read
+
+
+def test_a_control_that_somebody_wrote_follows_as_well():
+    written = {"method": "scp", "name": "idle", "select": "none", "choose": "as:scp"}
+    scp, control = experiment(SCP | {"control": False}, written).shrink
+    assert control.settings["channel_ratio"] == (0.01,)
+    assert control_name((scp, control), scp) == "idle"
+
+
+def test_after_fairprune_it_is_built_on_that_and_its_control_too():
+    found = chains(experiment({"method": "fairprune"}, SCP, {"method": "fairprune", "name": "again", "ratio": 0.5}))
+    lines = [[step.name for step in chain.experiment.shrink] for chain in found]
+    assert lines[2] == ["fairprune", "scp"]
+    assert lines[3] == ["fairprune", "scp", "scp-control"]
+    assert lines[4] == ["fairprune", "scp", "again"]
+
+
+def test_whole_channels_by_their_saliency_are_their_own_control():
+    table = {
+        "method": "fairprune_channels",
+        "ratio": [0.1, 0.2],
+        "step": 0.1,
+        "beta": [0.3, 0.7],
+        "layers": [["a", "b"], "all"],
+    }
+    method, control = experiment(table).shrink
+    assert (control.method, control.name) == ("fairprune_channels", "fairprune_channels-control")
+    assert (len(method.candidates()), len(control.candidates())) == (8, 2)
+    assert not control.recipe(control.candidates()[0]).fixes
+    recipes = [step.recipe(step.candidates()[-1]) for step in (method, control)]
+    assert recipes[0].recover == recipes[1].recover
+    assert list(recipes[0].schedule()) == list(recipes[1].schedule())
+    assert [is_control(step) for step in (method, control)] == [False, True]
 
 
 def test_whose_choice():

@@ -163,7 +163,7 @@ class Experiment(Settings):
         if not isinstance(given, dict) or not isinstance(given.get("shrink"), (list, tuple)):
             return given
         try:
-            defaults = ShrinkDefaults.model_validate(given.get("shrink_defaults", {})).model_dump()
+            defaults = ShrinkDefaults.model_validate(given.get("shrink_defaults", {}))
         except ValidationError:
             return given | {"shrink": ()}  # the table's own check names what is wrong in it
         steps: list[dict[str, Any]] = []
@@ -172,12 +172,13 @@ class Experiment(Settings):
             try:
                 earlier = [before["name"] for before in steps]
                 written = placed(filled(step), steps) if isinstance(step, dict) else step
-                steps.append(choosing(beside(defaults | spelled_out(written, earlier, own_keys), steps), steps))
+                filled_in = spelled_out(written, earlier, own_keys)
+                steps.append(choosing(beside(defaults.of(filled_in["method"]) | filled_in, steps), steps))
                 if (control := control_of(steps[-1])) is not None:
                     # Written out, it is a step as any other, and nobody may make it once more.
                     steps[-1] = steps[-1] | {"control": False}
                     own = spelled_out(control, [*earlier, steps[-1]["name"]], own_keys)
-                    steps.append(choosing(beside(defaults | own, steps), steps))
+                    steps.append(choosing(beside(defaults.of(own["method"]) | own, steps), steps))
             except ValueError as error:
                 raise ValueError(f"shrink.{number}: {error}") from error
         return given | {"shrink": steps}

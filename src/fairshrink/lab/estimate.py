@@ -1,15 +1,19 @@
 """What a run will take: seconds and bytes, from sizes and a measured pace."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairshrink.compress.criteria import Saliency
+from fairshrink.compress.criteria import Criterion, Saliency
+from fairshrink.compress.entanglement import Entanglement
 from fairshrink.compress.grid import shares
+from fairshrink.compress.recipe import Recipe
 from fairshrink.compress.retraining import FineTune
+from fairshrink.compress.selection import PerChannel
 from fairshrink.data.normalise import network_inputs
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.settings import ShrinkSettings
@@ -17,7 +21,9 @@ from fairshrink.models.backbones import build
 
 FLOAT = 4  # bytes
 PROGRAM = 500_000_000  # bytes: Python and its libraries
-WHERE = ("ratio", "step", "target", "metric", "max_f1_loss")  # settings that say how far, and in which steps
+COMPARING = 2**28  # bytes that images take which are compared with each other
+LENGTH = ("ratio", "step", "channel_ratio", "iterations")  # settings that say how far, and in which steps
+WHERE = (*LENGTH, "target", "metric", "max_f1_loss")  # and where to stop
 BY_CONTRAST = ("beta", "weights", "ranking")  # settings that do not matter before the first step
 COPIES = {"sgd": 3, "adam": 4}  # of the weights while training: themselves, gradients, what the optimiser keeps
 
@@ -84,7 +90,7 @@ def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace)
         step = experiment.shrink[number - 1]
         made, scored = passes(step), scored_images(step, sizes)
         seconds = made.scorings * scored * pace.score * _share(step, sizes.classes) + (made.looks - 1) * pace.pick
-        seconds += made.epochs * sizes.train * pace.train
+        seconds += made.readings * scored * pace.predict + made.epochs * sizes.train * pace.train
         fold = seconds + (made.looks * sizes.val + sizes.test) * pace.predict
     return experiment.data.folds * fold
 
@@ -93,32 +99,69 @@ class Passes(NamedTuple):
     """How often a step reads the data in one fold, at most: candidates may meet, or stop, before that.
 
     Attributes:
-        scorings: Passes over the scored images.
+        scorings: Passes over the scored images for their curvature.
         looks: Passes over the validation images.
         epochs: Passes over the training images, forward and backward.
+        readings: Passes over the scored images, forward only.
     """
 
     scorings: int
     looks: int
     epochs: int = 0
+    readings: int = 0
 
 
 def passes(step: ShrinkSettings) -> Passes:
     """What candidates are known to share is counted once: the start, and the way of those that differ in how far they go."""
-    scored, seen, trained = set(), set(), {}
-    for candidate in step.candidates():
-        recipe, way = step.recipe(candidate), {key: value for key, value in candidate.items() if key not in WHERE}
-        family = {key: value for key, value in way.items() if key not in BY_CONTRAST}
-        ratios = tuple(round(ratio, 9) for ratio in recipe.schedule())  # 3 * 0.1 and 0.3 are the same weights
-        # Whoever re-trains, or goes by other scores, has a way of its own from the first step on.
-        before = family if shares(recipe) else way
-        places = [(str(way if steps else before), ratios[:steps]) for steps in range(len(ratios) + 1)]
-        if isinstance(recipe.criterion, Saliency):
+    scored, read, seen, trained = set(), set(), set(), {}
+    for recipe, places in _places(step):
+        if by_curvature(recipe.criterion):
             scored.update(places[:-1])
+        if isinstance(recipe.criterion, Entanglement):
+            read.update(places[:-1])
         if isinstance(recipe.recover, FineTune):
             trained.update(dict.fromkeys(places[1:], recipe.recover.settings.epochs))
         seen.update(places)
-    return Passes(len(scored), len(seen), sum(trained.values()))
+    return Passes(len(scored), len(seen), sum(trained.values()), len(read))
+
+
+Place = tuple[
+    str, tuple[float, ...]
+]  # where a way has come to: what its candidates have in common, and the ratios behind it
+
+
+def _places(step: ShrinkSettings) -> Iterator[tuple[Recipe, list[Place]]]:
+    """Each candidate's recipe, and where its way leads, the start first."""
+    lines: dict[str, list[tuple[float, ...]]] = {}
+    for candidate, recipe, ratios in sorted(_ways(step), key=lambda one: -len(one[2])):
+        if shares(recipe):
+            way = {key: value for key, value in candidate.items() if key not in WHERE}
+            before = str({key: value for key, value in way.items() if key not in BY_CONTRAST})
+            yield recipe, [(str(way) if steps else before, ratios[:steps]) for steps in range(len(ratios) + 1)]
+            continue
+        # Whoever trains, or goes by other scores, has a way of its own, unless a longer one has all of its steps.
+        way = str({key: value for key, value in candidate.items() if key not in LENGTH})
+        known = lines.setdefault(way, [])
+        line = next((one for one in known if one[: len(ratios)] == ratios), ratios)
+        known.extend([line] if line not in known else [])
+        yield recipe, [(f"{way} {line}", ratios[:steps]) for steps in range(len(ratios) + 1)]
+
+
+def _ways(step: ShrinkSettings) -> Iterator[tuple[dict[str, Any], Recipe, tuple[float, ...]]]:
+    for candidate in step.candidates():
+        recipe = step.recipe(candidate)
+        yield candidate, recipe, tuple(round(ratio, 9) for ratio in recipe.schedule())  # 3 * 0.1 and 0.3 are the same
+
+
+def by_curvature(criterion: Criterion) -> bool:
+    """Whether scores take backward passes."""
+    whole = criterion.criterion if isinstance(criterion, PerChannel) else criterion
+    return isinstance(whole, Saliency)
+
+
+def curving(experiment: Experiment) -> list[ShrinkSettings]:
+    """The steps that are scored by curvature."""
+    return [step for step in experiment.shrink if passes(step).scorings]
 
 
 def trains(experiment: Experiment) -> bool:
@@ -145,8 +188,9 @@ def weigh(experiment: Experiment, count: int, sizes: Sizes) -> Weight:
     store, kept = count * size * size * 3, kept_for_backward(model, size)
     training = COPIES[experiment.train.optimizer] * weights + kept * experiment.train.batch_size
     # Twice the model, its masks, and curvature and scores in double precision beside the groups'.
-    scoring = (8 + sizes.groups) * weights + 2 * kept * max((step.batch for step in experiment.shrink), default=0)
-    needed = [training if trains(experiment) else 0, scoring if experiment.shrink else 2 * weights]
+    scoring = (8 + sizes.groups) * weights + 2 * kept * max((step.batch for step in curving(experiment)), default=0)
+    reading = [2 * weights + kept * step.batch + COMPARING for step in experiment.shrink if passes(step).readings]
+    needed = [training if trains(experiment) else 0, scoring if experiment.shrink else 2 * weights, *reading]
     folds = experiment.data.folds
     tried = [len(step.candidates()) * (folds if step.choose_over == "folds" else 1) for step in experiment.shrink]
     models = (folds * (1 + len(experiment.shrink)) + max(tried, default=0)) * weights

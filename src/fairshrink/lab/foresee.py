@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fairshrink.compress.bench import set_up
 from fairshrink.compress.criteria import Saliency
+from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.recipe import Recipe
 from fairshrink.compress.units import compressible
 from fairshrink.data.dataset import BY_IMAGE, cluster_names
@@ -21,7 +23,9 @@ from fairshrink.lab.data import find
 from fairshrink.lab.estimate import Sizes
 from fairshrink.lab.settings import naming
 from fairshrink.lab.work import check_group_name
+from fairshrink.maths.tasks import classify
 from fairshrink.models.backbones import build
+from fairshrink.types import GroupBatch, Splits
 
 
 def check_steps(experiment: Experiment, num_classes: int, groups: Sequence[str]) -> None:
@@ -34,7 +38,7 @@ def check_steps(experiment: Experiment, num_classes: int, groups: Sequence[str])
 
     Raises:
         ConfigError: A name in `leave` is no layer of the model, `weights` are not one for each group, or `unprivileged` is
-            no group.
+            no group; there is no layer of a name, or it has too few channels for what is to be removed.
         ModelError: Nothing is left to shrink.
     """
     for name in (experiment.shrink_defaults.unprivileged, *(step.unprivileged for step in experiment.shrink)):
@@ -44,11 +48,18 @@ def check_steps(experiment: Experiment, num_classes: int, groups: Sequence[str])
     for number, step in enumerate(experiment.shrink, start=1):
         with naming(number, step):
             for candidate in step.candidates():
-                _check_recipe(step.recipe(candidate), model, len(groups))
+                _check_recipe(step.recipe(candidate), model, (len(groups), experiment.data.size))
 
 
-def _check_recipe(recipe: Recipe, model: nn.Module, num_groups: int) -> None:
-    compressible(model, recipe.include, recipe.leave)
+def _check_recipe(recipe: Recipe, model: nn.Module, shape: tuple[int, int]) -> None:
+    num_groups, size = shape
+    if recipe.unit == "channels":
+        # Which channels there are shows when the model runs: on an image that is as black as another.
+        both = torch.tensor([0, 1])
+        batches = [GroupBatch(torch.zeros(2, 3, size, size), both, both)]
+        set_up(model, Splits(batches, batches, []), recipe, Frozen(), (classify, 0))
+    else:
+        compressible(model, recipe.include, recipe.leave)
     if isinstance(recipe.criterion, Saliency):
         recipe.criterion.contrast(torch.ones(num_groups, dtype=torch.int64), 0)
 

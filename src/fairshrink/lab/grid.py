@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairshrink.compress.methods import fairprune, fairquantize, obd, retrain
+from fairshrink.compress.methods import fairprune, fairprune_channels, fairquantize, obd, retrain, scp
 from fairshrink.compress.recipe import Recipe
 from fairshrink.errors import suggest
 from fairshrink.lab.wording import expected
@@ -24,23 +24,57 @@ class Method(NamedTuple):
     Attributes:
         recipe: Its settings -> its parts.
         by_group: Whether it is scored on equally many samples of each group, or on the groups' shares of the training data.
-        trains: Whether it may train between its steps, so that a control has to tell what the training does by itself.
-        scoring: Settings that play no part where weights are selected in another way than by their score.
+        mixed: Whether the order of the scored samples matters, so that it is drawn by lot.
+        reads: What holds for it in place of `[shrink_defaults]`, where that does not say otherwise.
+        epochs: The setting that says for how many epochs it trains after each step; None: it never trains.
+        control: What a step of its control sets; None: it has none, because it never trains or is one itself.
+        idle: Settings that play no part, by the value of `select`.
+        once: Settings of which one value says as much as all, by the value of `select`.
     """
 
     recipe: Callable[..., Recipe]
     by_group: bool
-    trains: bool = False
-    scoring: tuple[str, ...] = ()
+    mixed: bool = False
+    reads: Mapping[str, Any] = {}
+    epochs: str | None = None
+    control: Mapping[str, Any] | None = None
+    idle: Mapping[str, tuple[str, ...]] = {}
+    once: Mapping[str, tuple[str, ...]] = {}
 
 
+RETRAIN = "retrain"
+_SALIENCY = ("beta", "weights", "columns", "gradient")
+_ENTANGLEMENT = ("tap", "temperature", "normalize", "compared")
 METHODS = {
     "obd": Method(obd, by_group=False),
     "fairprune": Method(fairprune, by_group=True),
-    "fairquantize": Method(
-        fairquantize, by_group=True, trains=True, scoring=("beta", "weights", "columns", "gradient")
+    "fairprune_channels": Method(
+        fairprune_channels,
+        by_group=True,
+        epochs="epochs",
+        control={"method": "fairprune_channels", "select": "none"},
+        idle=dict.fromkeys(("magnitude", "random", "none"), _SALIENCY),
+        once={"none": ("layers",)},
     ),
-    "retrain": Method(retrain, by_group=True),
+    "fairquantize": Method(
+        fairquantize,
+        by_group=True,
+        epochs="epochs",
+        control={"method": RETRAIN},
+        idle={"magnitude": _SALIENCY, "random": _SALIENCY},
+    ),
+    # Images that are compared with each other have to be a mixture: sorted, each would stand among its like.
+    "scp": Method(
+        scp,
+        by_group=False,
+        mixed=True,
+        reads={"samples": "all", "batch": 128},
+        epochs="fine_tune",
+        control={"method": "scp", "select": "none"},
+        idle={"magnitude": _ENTANGLEMENT, "random": _ENTANGLEMENT, "none": _ENTANGLEMENT},
+        once={"none": ("channel_ratio", "layer")},
+    ),
+    RETRAIN: Method(retrain, by_group=True),
 }
 
 

@@ -1,20 +1,22 @@
 """A way that re-trains, kept in files after every step, so that a run that was stopped goes on with it."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from fairshrink.compress.frozen import Frozen
-from fairshrink.compress.keeping import Halfway
+from fairshrink.compress.keeping import Best, Halfway
 from fairshrink.errors import StoreError
 from fairshrink.files import write_bytes
 from fairshrink.lab.observer import Observer
 from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.store import FoldPaths
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class FileKeeper:
             "value": halfway.frozen.value,
             "steps": [step_record(step, self.groups) for step in halfway.steps],
             "memory": halfway.memory,
+            "best": None if halfway.best is None else _written(halfway.best),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -74,7 +77,8 @@ class FileKeeper:
             if kept["format"] != FORMAT:
                 raise ValueError("another version wrote it")
             steps = tuple(read_step(record) for record in kept["steps"])
-            return Halfway(kept["weights"], Frozen(kept["mask"], kept["value"]), steps, kept["memory"])
+            frozen, best = Frozen(kept["mask"], kept["value"]), kept["best"]
+            return Halfway(kept["weights"], frozen, steps, kept["memory"], None if best is None else _read(best))
         except Exception as error:  # Damaged bytes make torch.load raise nearly anything.
             raise StoreError(
                 f"'{path}' cannot be read as a way that was begun: {type(error).__name__}.\n"
@@ -87,3 +91,11 @@ class FileKeeper:
         self.observer.advance(
             f"{self.what}: step {step + 1}, loss {loss:.3f}", done, self.steps * self.epochs * batches
         )
+
+
+def _written(best: Best) -> dict[str, Any]:
+    return {"step": best.step, "weights": best.weights, "mask": best.frozen.mask, "value": best.frozen.value}
+
+
+def _read(best: Mapping[str, Any]) -> Best:
+    return Best(best["step"], best["weights"], Frozen(best["mask"], best["value"]))

@@ -16,7 +16,7 @@ from fairshrink.data.loader import Loader
 from fairshrink.data.table import Manifest, nothing_excluded
 from fairshrink.errors import DataError
 from fairshrink.lab.config import Experiment
-from fairshrink.lab.estimate import Pace, Sizes, trains
+from fairshrink.lab.estimate import Pace, Sizes, curving, trains
 from fairshrink.lab.work import EVALUATION_BATCH
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.select import lowest
@@ -42,7 +42,8 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
     settings, size = experiment.train, experiment.data.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(experiment.model.backbone, num_classes=sizes.classes, size=size).to(device)
-    scoring = max((step.batch for step in experiment.shrink), default=experiment.shrink_defaults.batch)
+    curved = curving(experiment)
+    scoring = max((step.batch for step in curved), default=experiment.shrink_defaults.batch)
     toy = random_images(size, sizes, max(settings.batch_size, scoring, EVALUATION_BATCH))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run says what precision the machine has
@@ -78,7 +79,9 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
         seen = trained / 3 if trained and late() else _pace(forward, FIRST, EVALUATION_BATCH)
         if not experiment.shrink:
             return Pace(decoded, trained, seen, 0.0, 0.0)
-        scored = seen * 2 * passes if late() else scale * _pace(score, few, max(few, scoring))
+        scored = 0.0
+        if curved:
+            scored = seen * 2 * passes if late() else scale * _pace(score, few, max(few, scoring))
         weights = sum(weight.numel() for weight in compressible(model).values())
         return Pace(decoded, trained, seen, scored, PICK * weights if late() else _picking(model))
 

@@ -151,5 +151,6 @@ def _cost(experiment: Experiment, number: int, images: int) -> str:
     chosen = f"{len(candidates)} settings, chosen by {step.choose}{over}" if len(candidates) > 1 else "1 setting"
     made = passes(step)
     trained = f"{made.epochs} epochs of {images:,} images" if made.epochs else ""
-    scored = f"{made.scorings} scorings at most of {samples}" if made.scorings else ""
+    scorings = made.scorings + made.readings
+    scored = f"{scorings} scorings at most of {samples}" if scorings else ""
     return f"{step.method} on {step.parent}, {chosen}: {', '.join(part for part in (scored, trained) if part)}"

@@ -45,6 +45,11 @@ class ShrinkDefaults(Settings):
     samples: Samples = 256
     batch: Count = 64
 
+    def of(self, method: object) -> dict[str, Any]:
+        """What holds for a method: its own defaults where nothing else was said."""
+        own = METHODS[method].reads if isinstance(method, str) and method in METHODS else {}
+        return self.model_dump() | {key: value for key, value in own.items() if key not in self.model_fields_set}
+
 
 class ShrinkSettings(Settings):
     """`[[shrink]]`: one method on one parent; a list as a setting makes a grid.

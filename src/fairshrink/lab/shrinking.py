@@ -20,11 +20,12 @@ from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.said import Asked, said
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths
-from fairshrink.lab.twins import CONTROL, follow
+from fairshrink.lab.twins import follow, is_control
 from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few, training_images
 from fairshrink.types import Splits
 
 Params = dict[str, Any]
+RATIOS = ("ratio", "channel_ratio")
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
         shown = done.gaps | {chosen_by.measure: chosen_by.measured(done)}
         gaps = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
         work.observer.say(
-            f"fold {fold}: {step.name} ({words}) at {done.ratio:.2f}: macro F1 {mean_f1(done):.3f}, {gaps}"
+            f"fold {fold}: {step.name} ({words}) {_far(recipes[number], done)}: macro F1 {mean_f1(done):.3f}, {gaps}"
         )
 
     recipes = [step.recipe(candidate) for candidate in candidates]
@@ -115,6 +116,13 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
         _keep(work, folder.candidate(number), shrunk, (step, candidates[number]))
         work.observer.advance(f"{step.name}, fold {fold}", done, len(candidates))
     _forget_ways(folder, len(candidates))
+
+
+def _far(recipe: Recipe, done: Step) -> str:
+    """How far a step is, in words."""
+    if recipe.unit == "weights":
+        return f"at {done.ratio:.2f}"
+    return f"without {done.fixed:,} of {done.total:,} channels"
 
 
 def _forget_ways(folder: FoldPaths, candidates: int) -> None:
@@ -140,8 +148,9 @@ def _keeper(shrinking: Shrinking, fold: int, number: int, recipes: Sequence[Reci
 
 def _data(work: Work, fold: int, step: ShrinkSettings) -> Splits:
     """What scoring and choosing may see; the test part is not in it."""
-    rows = scoring_rows(work, fold, step.samples, METHODS[step.method].by_group)
-    if fold == 0 and (short := too_few(work, fold, step.samples, METHODS[step.method].by_group)):
+    method = METHODS[step.method]
+    rows = scoring_rows(work, fold, step.samples, method.by_group, mixed=method.mixed)
+    if fold == 0 and (short := too_few(work, fold, step.samples, method.by_group)):
         work.observer.say(f"{step.name}: {short}")
     scored = work.loader(rows, batch_size=step.batch)
     return Splits(scored, work.loader(work.prepared.rows(fold, VAL)), [], training_images(work, fold))
@@ -153,7 +162,7 @@ def told(step: ShrinkSettings, candidate: Params) -> Params:
     A preset chooses the ratio, also where it is the method's own.
     """
     chosen = not_default(step.method, step.settings)
-    return {key: value for key, value in candidate.items() if key in chosen or (step.preset and key == "ratio")}
+    return {key: value for key, value in candidate.items() if key in chosen or (step.preset and key in RATIOS)}
 
 
 def in_words(step: ShrinkSettings, candidate: Params) -> str:
@@ -177,6 +186,7 @@ def _keep(work: Work, folder: FoldPaths, shrunk: Compressed, what: tuple[ShrinkS
     record = {
         "params": told(step, candidate),
         "stopped": shrunk.stopped,
+        "taken": 0 if shrunk.taken is None else shrunk.taken + 1,
         "steps": [step_record(step, work.groups) for step in (shrunk.start, *shrunk.steps)],
     }
     write_json(folder.result, record)
@@ -220,7 +230,8 @@ def _chosen(shrinking: Shrinking, fold: int, candidates: Sequence[Candidate]) ->
     twin, stage = shrinking.twin
     best = read_json(stage.fold(fold).result)["chosen"]
     chosen = None if best is None else twin.candidates()[best]
-    return follow(shrinking.step.candidates(), chosen, control=shrinking.step.method == CONTROL)
+    epochs = METHODS[twin.method].epochs if is_control(shrinking.step) else None
+    return follow(shrinking.step.candidates(), chosen, epochs=epochs)
 
 
 def _as_the_twin(shrinking: Shrinking, found: Choice, settings: Sequence[str]) -> str | None:
@@ -252,6 +263,11 @@ def _table(step: ShrinkSettings, candidates: Sequence[Candidate], found: Choice)
 def _candidates(folds: Sequence[Sequence[dict[str, Any]]]) -> list[Candidate]:
     """Each candidate on the validation parts of some folds together."""
     return [
-        together([Candidate(read_step(record["steps"][0]), read_step(record["steps"][-1])) for record in records])
+        together([Candidate(read_step(record["steps"][0]), read_step(_end(record))) for record in records])
         for records in zip(*folds, strict=True)
     ]
+
+
+def _end(record: dict[str, Any]) -> dict[str, Any]:
+    """The step whose model a candidate is; earlier versions knew none but the last."""
+    return record["steps"][record.get("taken", -1)]

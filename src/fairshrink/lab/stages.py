@@ -11,14 +11,21 @@ import pandas as pd
 from fairshrink.audit import audit
 from fairshrink.compress.units import compressible
 from fairshrink.files import read_json, write_json, write_text
-from fairshrink.lab.grid import not_default
+from fairshrink.lab.grid import RETRAIN, not_default
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths, read_lines, write_lines
-from fairshrink.lab.twins import control_name, twin_of
+from fairshrink.lab.twins import control_name, is_control, twin_of
 from fairshrink.lab.work import Work
 from fairshrink.tables import read_safe_csv, safe_csv
 
-TITLES = {"obd": "OBD", "fairprune": "FairPrune", "fairquantize": "FairQuantize", "retrain": "Re-training only"}
+TITLES = {
+    "obd": "OBD",
+    "fairprune": "FairPrune",
+    "fairprune_channels": "FairPrune channels",
+    "fairquantize": "FairQuantize",
+    "scp": "SCP",
+    "retrain": "Re-training only",
+}
 
 
 def do_stage(
@@ -94,7 +101,7 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
     return {
         "name": step.name,
         "method": step.method,
-        "title": title(step.method, step.name),
+        "title": title(step.method, step.name, control=is_control(step)),
         "parent": step.parent,
         "params": not_default(step.method, step.settings),
         "samples": step.samples,
@@ -102,6 +109,8 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
         "preset": step.preset,
         "rule": step.choose if len(step.candidates()) > 1 else None,
         "over": step.choose_over,
+        "unit": step.recipe(step.candidates()[0]).unit,
+        "controls": is_control(step),
         "of": twin_of(step.choose),
         "control": control_name(work.experiment.shrink, step),
         "chosen": [one["said"] for one in chosen],
@@ -110,11 +119,14 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
     }
 
 
-def title(method: str, name: str) -> str:
-    """A step's name for reports: the method's, and what the step's own name adds to it."""
+def title(method: str, name: str, *, control: bool = False) -> str:
+    """A step's name for reports: the method's, and what the step's own name adds to it; of a control those of its step."""
     of = name.removesuffix("-control")
-    if method == "retrain" and of != name and (own := next((known for known in TITLES if of.startswith(known)), None)):
-        return f"{title(own, of)} control"
+    if control and of != name:
+        # Of "fairprune" and "fairprune_channels" the longer one is meant.
+        own = max((known for known in TITLES if of.startswith(known)), key=len, default=method)
+        if own != RETRAIN:
+            return f"{title(own, of)} control"
     if not name.startswith(method):
         return f"{TITLES[method]} ({name})"
     return TITLES[method] + name.removeprefix(method).replace("-", " ")

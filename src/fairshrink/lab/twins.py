@@ -1,13 +1,12 @@
-"""Steps that go by another step's choice: the control of a re-training, another selection at the same ratio."""
+"""Steps that go by another step's choice: the control of a training, another selection at the same ratio."""
 
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairshrink.lab.choose import AS, Choice
-from fairshrink.lab.grid import METHODS
-
-CONTROL = "retrain"
+from fairshrink.lab.grid import METHODS, RETRAIN
+from fairshrink.lab.settings import ShrinkSettings
 
 
 def twin_of(choose: object) -> str | None:
@@ -38,7 +37,8 @@ def _taken_over(step: Mapping[str, Any], twin: Mapping[str, Any]) -> dict[str, A
         return {}
     settings = {key: [_as_list(value) for value in values] for key, values in twin["settings"].items()}
     own = {key: values for key, values in settings.items() if key not in step and key not in _idle(step)}
-    return {key: values[0] if len(values) == 1 else values for key, values in own.items()}
+    once = _once(step)
+    return {key: values[0] if len(values) == 1 or key in once else values for key, values in own.items()}
 
 
 def _as_list(value: Any) -> Any:
@@ -47,8 +47,28 @@ def _as_list(value: Any) -> Any:
 
 def _idle(step: Mapping[str, Any]) -> tuple[str, ...]:
     """Settings that play no part in a step, because it does not select by scores."""
-    given = step.get("settings", step).get("select", "saliency")
-    return METHODS[step["method"]].scoring if given not in ("saliency", ("saliency",)) else ()
+    return METHODS[step["method"]].idle.get(_selects(step), ())
+
+
+def _once(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings of which one value is enough, because the step selects nothing."""
+    return METHODS[step["method"]].once.get(_selects(step), ())
+
+
+def _selects(step: Mapping[str, Any]) -> str:
+    """How a step selects, spelled out or as it was written; empty where it is not one way."""
+    given = step.get("settings", step).get("select")
+    values = [given] if isinstance(given, str) else given or ()
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
+
+
+def is_control(step: ShrinkSettings) -> bool:
+    """Whether a step only trains, and fixes nothing."""
+    return _only_trains({"method": step.method, "settings": step.settings})
+
+
+def _only_trains(step: Mapping[str, Any]) -> bool:
+    return step["method"] == RETRAIN or _selects(step) == "none"
 
 
 def control_of(step: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -60,21 +80,30 @@ def control_of(step: Mapping[str, Any]) -> dict[str, Any] | None:
     Raises:
         ValueError: `control` is neither true nor false.
     """
-    settings = step["settings"]
+    settings, method = step["settings"], METHODS[step["method"]]
     if not isinstance(step.get("control", True), bool):
         raise ValueError(f"control is {step['control']!r}, but true or false is expected.")
-    epochs = [value for value in settings.get("epochs", ()) if value]
-    if not METHODS[step["method"]].trains or not epochs or not step.get("control", True) or twin_of(step.get("choose")):
+    if method.control is None or method.epochs is None or not step.get("control", True):
         return None
-    shared = [key for key in inspect.signature(METHODS[CONTROL].recipe).parameters if key in settings]
-    written = {key: list(settings[key]) for key in shared} | {"epochs": epochs}
+    epochs = [value for value in settings.get(method.epochs, ()) if value]
+    if not epochs or twin_of(step.get("choose")) or _only_trains(step):
+        return None
     same = {key: step[key] for key in ("unprivileged", "samples", "batch", "parent", "keep_candidates") if key in step}
-    return {"method": CONTROL, "name": f"{step['name']}-control", "choose": AS + step["name"]} | same | written
+    own = dict(method.control) | {"name": f"{step['name']}-control", "choose": AS + step["name"]} | same
+    return _shared(own, step) | {method.epochs: epochs} | own
+
+
+def _shared(control: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a step that its control has, too."""
+    if control["method"] == step["method"]:
+        return _taken_over(control, step)
+    shared = [key for key in inspect.signature(METHODS[control["method"]].recipe).parameters if key in step["settings"]]
+    return {key: list(step["settings"][key]) for key in shared}
 
 
 def control_name(steps: Sequence[Any], step: Any) -> str | None:
     """The name of a step's control among the steps of an experiment; None where it has none."""
-    found = (other.name for other in steps if other.method == CONTROL and twin_of(other.choose) == step.name)
+    found = (other.name for other in steps if is_control(other) and twin_of(other.choose) == step.name)
     return next(found, None)
 
 
@@ -104,7 +133,7 @@ def beside(step: dict[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[s
             raise ValueError(
                 f"choose is 'as:{name}', but '{name}' has no {key}, and this step has {_listed(step, key)}."
             )
-        if missing and len(chosen) > 1 and key not in _idle(step):
+        if missing and len(chosen) > 1 and key not in (*_idle(step), *_once(step)):
             raise ValueError(
                 f"choose is 'as:{name}', but '{name}' may choose {key} = {missing[0]}, and this step has {_listed(step, key)}."
             )
@@ -121,23 +150,26 @@ def varying(settings: Mapping[str, Sequence[Any]]) -> list[str]:
     return [key for key, values in settings.items() if len(values) > 1]
 
 
-def follow(settings: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any] | None, *, control: bool = False) -> Choice:
+def follow(
+    settings: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any] | None, *, epochs: str | None = None
+) -> Choice:
     """The candidate whose settings are those that the other step chose, as far as this one's differ.
 
     Args:
         settings: Of every candidate.
         chosen: All settings of the other step's candidate; None where it took none, and its start stayed as it was.
-        control: Whether this step only re-trains: of a candidate that does not, it is the start.
+        epochs: Where this step only trains, the setting of the other one that says for how many epochs: of a candidate that
+            does not train, it is the start.
     """
     keys = varying({key: tuple({repr(one[key]): one[key] for one in settings}.values()) for key in settings[0]})
     fits = [chosen is not None and all(one[key] == chosen[key] for key in keys) for one in settings]
-    idle = control and chosen is not None and chosen.get("epochs") == 0
+    idle = epochs is not None and chosen is not None and chosen.get(epochs) == 0
     best = fits.index(True) if any(fits) and not idle else None
     return Choice(best, [float("nan")] * len(settings), [True] * len(settings))
 
 
 def _is_nothing(step: Mapping[str, Any], key: str, value: Any) -> bool:
-    return step["method"] == CONTROL and key == "epochs" and value == 0
+    return _only_trains(step) and key in ("epochs", METHODS[step["method"]].epochs) and value == 0
 
 
 def _listed(step: Mapping[str, Any], key: str) -> str:

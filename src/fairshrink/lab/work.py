@@ -128,7 +128,9 @@ def training_images(work: Work, fold: int) -> Loader:
     )
 
 
-def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> NDArray[np.int64]:
+def scoring_rows(
+    work: Work, fold: int, samples: int | str, by_group: bool, *, mixed: bool = False
+) -> NDArray[np.int64]:
     """Training samples that a method is scored on, the same for every method with the same draw.
 
     Args:
@@ -137,6 +139,7 @@ def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> N
         samples: How many per group; "all": every one whose group is known.
         by_group: That many of each group (all of them where there are fewer); or as many in total, each group with its
             share of the training part, which is a plain draw without its luck.
+        mixed: In an order drawn once from the seed, not in that of the data.
     """
     rows = work.prepared.rows(fold, TRAIN)
     codes = work.prepared.dataset.attribute().codes[rows]
@@ -144,7 +147,8 @@ def scoring_rows(work: Work, fold: int, samples: int | str, by_group: bool) -> N
     shuffled, codes = rows[order], codes[order]
     sizes = np.bincount(codes[codes >= 0], minlength=len(work.groups))
     wanted = sizes if isinstance(samples, str) else _wanted(sizes, samples, by_group)
-    return np.sort(np.concatenate([shuffled[codes == g][:most] for g, most in enumerate(wanted)]))
+    taken = np.concatenate([shuffled[codes == g][:most] for g, most in enumerate(wanted)])
+    return shuffled[np.isin(shuffled, taken)] if mixed else np.sort(taken)
 
 
 def _wanted(sizes: NDArray[np.int64], samples: int, by_group: bool) -> NDArray[np.int64]:
