@@ -39,7 +39,17 @@ def test_scripts_stay_short():
     assert all(len(script.read_text(encoding="utf-8").splitlines()) <= 60 for script in scripts)
 
 
-@pytest.mark.parametrize(("card", "batched"), [("fairprune", False), ("obd", True), ("fairquantize", False)])
+def _many_channels() -> torch.nn.Module:
+    """Enough of them that each step of a card removes one."""
+    torch.manual_seed(0)
+    convs = [torch.nn.Conv2d(2, 64, 3), torch.nn.ReLU(), torch.nn.Conv2d(64, 64, 2), torch.nn.ReLU()]
+    return torch.nn.Sequential(*convs, torch.nn.Flatten(), torch.nn.Linear(64, 3)).eval()
+
+
+@pytest.mark.parametrize(
+    ("card", "batched"),
+    [("fairprune", False), ("obd", True), ("fairquantize", False), ("scp", False), ("fairprune_channels", False)],
+)
 def test_the_python_in_a_card_runs(card, batched, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a block may write a file
     blocks = re.findall(
@@ -47,7 +57,8 @@ def test_the_python_in_a_card_runs(card, batched, capsys, tmp_path, monkeypatch)
     )
     batches = toy_batches(samples=48)
     data = TensorDataset(*(torch.cat([getattr(b, part) for b in batches]) for part in "xyg"))
-    here = {"model": toy_model(), "train": data, "val": data}
+    model = _many_channels() if card in ("scp", "fairprune_channels") else toy_model()
+    here = {"model": model, "train": data, "val": data}
     if batched:
         here |= {"train": DataLoader(data, 16), "val": DataLoader(data, 16)}
     assert blocks

@@ -5,6 +5,7 @@ import pytest
 from fairshrink.report.page import write_report
 from fairshrink.report.reading import read_run
 from fairshrink.report.runs_page import compare_runs
+from report.fake_channels import write_channel_run
 from report.fake_quantised import write_quantised_run
 from report.fake_run import mapped_grid, three_groups, write_fake_run
 from report.fake_runs import seed_plan, write_sweep
@@ -57,6 +58,12 @@ def quantised(quantised_folder):
 def uncontrolled(tmp_path_factory):
     """The same without the control."""
     return read_run(write_quantised_run(tmp_path_factory.mktemp("bare") / "run", mapped_grid(), control=False))
+
+
+@pytest.fixture(scope="session")
+def channels(tmp_path_factory):
+    """SCP with its control and the same by lot, after OBD and FairPrune; three folds, each took another step."""
+    return read_run(write_channel_run(tmp_path_factory.mktemp("channels") / "run", mapped_grid()))
 
 
 @pytest.fixture

@@ -84,3 +84,11 @@ def test_a_quantised_model_stands_beside_its_control(quantised, uncontrolled):
     assert "has no control" in "\n".join(card_results.model(uncontrolled, uncontrolled.stages[3]))
     control = "\n".join(card_results.model(quantised, quantised.stages[4]))
     assert "it was re-trained just as FairQuantize was, with nothing fixed (its control)" in control
+
+
+def test_removed_channels_and_what_was_taken_are_on_the_card(channels):
+    text = written(channels, 3)
+    assert "those of 0 to 20 of 512 channels of layer4.1.conv2 among them" in text
+    assert "Taken was: fold 0, step 2 of the 3 that were done" in text
+    assert "- **Favoured group**: none: the score treats all groups alike" in text
+    assert "was re-trained just as SCP was, with no channel removed (its control)" in written(channels, 4)

@@ -107,3 +107,8 @@ def test_what_is_left_out_says_why(mapped):
     (reason,) = choice_gallery.ablations(mapped._replace(stages=bare))
     assert reason.caption.startswith("Left out of the pictures of the settings. OBD: its steps.jsonl has no counts")
     assert "FairPrune: its steps.jsonl" in reason.caption
+
+
+def test_removed_channels_are_in_no_picture_of_the_settings(channels):
+    run = channels._replace(stages=[channels.vanilla, *channels.stages[3:]])
+    assert choice_gallery.ablations(run) == []

@@ -30,3 +30,9 @@ def test_every_method_and_every_published_source_of_ours_is_known():
     assert set(SOURCES) - {"lesions", "table"} <= set(citations.SOURCES)
     known = tuple(citations.BACKBONES)
     assert [name for name in BACKBONES if not name.startswith(known)] == ["small_cnn"]
+
+
+def test_channel_pruning_cites_the_paper_and_its_score():
+    found = citations.cited(["vanilla", "fairprune", "scp", "fairprune_channels"], "small_cnn", "table", ())
+    assert [paper.partition(",")[0] for paper in found[:3]] == ["Wu", "Kong", "Frosst"]
+    assert found[3:] == list(citations.MEASURES)

@@ -35,3 +35,18 @@ def test_a_fold_that_kept_its_model_has_the_first_way(quantised):
 def test_without_a_control_there_are_no_steps(quantised, uncontrolled):
     assert control.steps_of(uncontrolled, uncontrolled.stages[3]) == {}
     assert control.steps_of(quantised, quantised.stages[2]) == {}
+
+
+def test_the_caption_says_what_the_control_is(quantised, channels):
+    assert "the same re-training with nothing fixed (the control)" in control.caption(quantised.stages[3])
+    assert "the same re-training with no channel removed (the control)" in control.caption(channels.stages[3])
+
+
+def test_a_control_that_removes_no_channel_stands_by_the_number_of_its_steps(channels):
+    found = control.steps_of(channels, channels.stages[3])
+    assert {fold: [step.step for step in steps.values()] for fold, steps in found.items()} == {
+        0: [0, 1, 2, 3],
+        1: [0, 1, 2, 3],
+        2: [0, 1, 2],
+    }
+    assert list(found[0]) == pytest.approx([0.0, 0.02, 0.04, 0.06])

@@ -118,3 +118,11 @@ def test_folds_count_as_the_files_do(mapped):
     assert [cell.text for cell in facts.candidates(mapped.stages[2]).heads][1:4] == names
     assert [row[0] for row in texts(facts.unprivileged(mapped)[0])] == names
     assert [row[0] for row in texts(facts.splits(mapped))] == names
+
+
+def test_a_step_that_treats_groups_alike_does_not_go_by_the_unprivileged_one(channels):
+    (table,) = facts.unprivileged(channels)
+    assert table.caption == "The unprivileged group, as used by OBD, FairPrune"
+    alone = channels._replace(stages=[channels.vanilla, channels.stages[3]])
+    (table,) = facts.unprivileged(alone)
+    assert table.caption == "The unprivileged group; no step of this run goes by it"

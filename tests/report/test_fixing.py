@@ -86,3 +86,60 @@ def test_another_selection_shares_the_control(quantised):
     assert fixing.control_of(run, other).record.name == "fairquantize-control"
     assert fixing.control_of(run, named(run, "fairprune")) is None
     assert fixing.warning(run) == ""
+
+
+def test_removed_channels_are_said_in_their_own_words(channels):
+    scp, control = named(channels, "scp"), named(channels, "scp-control")
+    assert [stage.record.name for stage in fixing.shrunk(channels)] == ["obd", "fairprune", "scp", "scp-random"]
+    assert fixing.clause(channels, scp) == (
+        "removed 0 to 20 of 512 channels of layer4.1.conv2, with re-training after each step"
+    )
+    assert fixing.brief(scp) == "0 to 20 of 512 channels removed"
+    assert fixing.sentence(scp).format(weights="9 weights") == (
+        "1.3\u00a0% of 9 weights are 0, those of 0 to 20 of 512 channels of layer4.1.conv2 among them"
+    )
+    assert fixing.cell(channels, scp)[:2] == ("1.3\u00a0%", ("0 to 20 of 512 channels",))
+    assert fixing.axis([scp]) == "share of channels removed"
+    assert fixing.axis([scp, named(channels, "obd")]) == "share of weights fixed at zero"
+    assert fixing.brief(control) == "no channel removed"
+    assert fixing.clause(channels, control) == "was re-trained just as SCP was, with no channel removed (its control)"
+    assert fixing.cell(channels, control)[:2] == ("0.0\u00a0%", ())
+    assert fixing.control_of(channels, scp) is fixing.control_of(channels, named(channels, "scp-random")) is control
+
+
+def test_beside_powers_of_two_channels_are_still_counted(quantised, channels):
+    run = quantised._replace(stages=[*quantised.stages, named(channels, "scp")])
+    assert fixing.cell(run, run.stages[-1])[:2] == ("1.3\u00a0%", ("0 to 20 of 512 channels",))
+
+
+def test_what_an_earlier_version_re_trained_only_is_a_control(quantised):
+    control = named(quantised, "fairquantize-control")
+    assert control.record.controls is None
+    assert fixing.is_control(control)
+    assert not fixing.is_control(changed(control, controls=False))
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "warned"),
+    [("scp", {}, True), ("scp", {"fine_tune": 0}, False), ("fairprune_channels", {"epochs": 0}, False),
+     ("fairprune_channels", {}, True)],
+)  # fmt: skip
+def test_channels_without_a_control_are_warned_of(channels, method, params, warned):
+    alone = changed(named(channels, "scp"), method=method, params=params)
+    chosen = [replace(one, params=params) for one in alone.choice.chosen]
+    alone = alone._replace(choice=replace(alone.choice, chosen=chosen))
+    text = fixing.warning(channels._replace(stages=[alone]))
+    assert ("not from the channels that were removed. Run it with its control" in text) is warned
+
+
+def test_weights_and_channels_without_a_control_are_one_warning(channels, uncontrolled):
+    stages = [named(channels, "scp"), named(uncontrolled, "fairquantize")]
+    text = fixing.warning(channels._replace(stages=stages))
+    assert text.startswith("SCP and FairQuantize were re-trained after each step and have no control")
+    assert "not from what was fixed." in text
+
+
+@pytest.mark.parametrize(("params", "wanted"), [({}, False), ({"alpha": [0.0]}, False), ({"alpha": 0.3}, True)])
+def test_scp_favours_nobody_unless_its_loss_does(channels, params, wanted):
+    assert fixing.favours(changed(named(channels, "scp"), params=params)) is wanted
+    assert fixing.favours(named(channels, "fairprune"))

@@ -100,3 +100,16 @@ def test_a_stage_without_a_choice_has_its_only_candidate(three):
     stage = three.stages[2]._replace(choice=None)
     assert grids.chosen_params(stage) == {0: {"ratio": 0.35, "beta": 0.33}}
     assert grids.metric_of(stage) == "eopp1"
+
+
+def test_how_far_a_way_goes_is_no_setting_of_its_own():
+    assert grids.without_ratio({"channel_ratio": 0.02, "iterations": 3, "ratio": 0.1}) == {"channel_ratio": 0.02}
+
+
+def test_a_model_ends_at_the_step_that_was_taken(channels, stage):
+    scp = channels.stages[3]
+    assert grids.stops(scp) == pytest.approx({0: 0.04, 1: 0.02, 2: 0.0})
+    assert grids.stops(scp._replace(ends=())) == pytest.approx({0: 0.06, 1: 0.06, 2: 0.04})
+    assert grids.stops(scp._replace(choice=None)) == {}
+    chosen = {one.fold: one.params["ratio"] for one in stage.choice.chosen if one.candidate is not None}
+    assert grids.stops(stage) == pytest.approx(chosen)

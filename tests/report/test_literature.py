@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 
 import pytest
 
@@ -9,6 +10,7 @@ from fairshrink.report import literature
 from fairshrink.report.literature import rounded_from, shelf
 from fairshrink.report.reading import read_run
 from fairshrink.report.runs_grouped import sections
+from report.fake_channels import write_channel_run
 from report.fake_run import write_fake_run
 from report.fake_runs import seed_plan
 
@@ -140,3 +142,39 @@ def test_a_printed_number_stands_for_what_rounds_to_it():
     assert rounded_from("1") == pytest.approx((0.5, 1.5))
     with pytest.raises(DataError, match=r"'x' stands where a published table has a number: mend tables.csv"):
         rounded_from("x")
+
+
+@pytest.fixture(scope="module")
+def removed(tmp_path_factory):
+    """SCP after FairPrune on ISIC 2019, with its control, and the same by lot on the vanilla model."""
+    plan = seed_plan(0, name="isic2019", classes=ISIC, betas=(0.33, 0.5))
+    folder = write_channel_run(tmp_path_factory.mktemp("removed") / "run", plan)
+    for place in ("03-scp", "04-scp-control"):
+        path = folder / "stages" / place / "stage.json"
+        record = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(record | {"parent": "fairprune"}), encoding="utf-8")
+    (section,) = sections({"run": read_run(folder)})
+    return section
+
+
+def test_scp_after_fairprune_stands_beside_what_was_published_of_it(removed):
+    found = shelf(removed)
+    names = [cell.text for cell in found.table.heads]
+    row = next(body[0] for body in found.table.bodies if body[0][0].text.startswith("scp_fairprune("))
+    at = names.index("measured: EOpp1")
+    (mine,) = [method for method in removed.methods if method.label == "FairPrune → SCP"]
+    gap = mine.first.stage.audit.attributes["sex"].gaps["eopp1"]
+    assert row[at] == literature.Cell(literature.number(gap.value))  # neither the control nor the one by lot
+    assert row[names.index("FATE EOdd")].notes == ("printed 0.7411",)
+    own = next(row for row in found.rows if row.name == "scp_fairprune")
+    assert own.fates["eodd"] == pytest.approx(fate(0.736, 0.735, 0.006, 0.022))
+
+
+@pytest.mark.parametrize(
+    ("step", "other"),
+    [({"method": "scp"}, False), ({"method": "scp", "select": "entanglement"}, False),
+     ({"method": "scp", "select": ["random"]}, True), ({"method": "scp", "select": "none"}, True),
+     ({"method": "fairquantize", "select": "saliency"}, False), ({"method": "fairquantize", "select": "magnitude"}, True)],
+)  # fmt: skip
+def test_another_order_is_not_the_published_method(step, other):
+    assert literature._by_another_order(step) is other

@@ -3,7 +3,7 @@ import shutil
 
 from PIL import Image
 
-from fairshrink.report.page import overview_png, write_report
+from fairshrink.report.page import overview_png, render, write_report
 from report.fake_quantised import write_quantised_run
 from report.fake_run import Plan, mapped_grid, write_fake_run
 from report.pages import EVIL, Elements, check_harmless
@@ -89,3 +89,15 @@ def test_a_quantised_run_shows_its_weights_and_its_control(tmp_path):
     assert "Against the same re-training without quantisation, " in text
     assert "made 35.0\u00a0% of its weights powers of two" in text
     assert "has no control" not in text
+
+
+def test_removed_channels_have_fate_by_step_and_say_what_was_taken(channels):
+    run = channels._replace(stages=[channels.stages[place] for place in (0, 3, 4)])
+    text = render(run)
+    check_harmless(text)
+    assert "<h3>FATE, step by step</h3>" in text
+    assert "SCP on Vanilla, iteration by iteration." in text
+    assert "Taken was: fold 0, step 2 of the 3 that were done;" in text
+    assert "0 to 20 of 512 channels of layer4.1.conv2" in text
+    assert "fairshrink export --cut takes it out of the files" in text
+    assert "Left out of the pictures of the settings" not in text

@@ -6,6 +6,8 @@ import pytest
 from fairshrink.errors import StoreError
 from fairshrink.report.audited import Gap
 from fairshrink.report.reading import read_run
+from report.fake_channels import write_channel_run
+from report.fake_run import mapped_grid
 
 COMPARISON = "stages/02-fairprune/comparison.json"
 AUDIT, STAGE, SALIENCY = "stages/02-fairprune/audit.json", "stages/01-obd/stage.json", "stages/00-train/saliency.json"
@@ -211,3 +213,30 @@ def test_a_twin_compared_on_something_else_is_refused(fresh):
     change(fresh, COMPARISON.replace("comparison", "twin"), lambda record: record["attributes"].pop("tone"))
     with pytest.raises(StoreError, match=r"twin\.json': the attribute 'tone' is missing"):
         read_run(fresh)
+
+
+def test_where_channels_are_removed_the_ends_of_the_ways_are_read(channels, five):
+    stage = next(stage for stage in channels.stages if stage.record.name == "scp")
+    assert [[end.taken for end in fold] for fold in stage.ends] == [[3, 2], [2, 1], [1, 0]]
+    assert [fold[0].stopped is None for fold in stage.ends] == [True, True, False]
+    assert (stage.record.unit, stage.record.controls) == ("channels", False)
+    assert [layer.name for fold in stage.channels for layer in fold.layers] == ["layer4.1.conv2"] * 3
+    assert five.stages[1].ends == five.stages[1].channels == ()
+    assert (five.stages[1].record.unit, five.stages[1].record.controls) == ("weights", None)
+
+
+def test_one_fold_has_its_ends_beside_the_records_of_the_stage(tmp_path):
+    folder = write_channel_run(tmp_path / "run", mapped_grid()._replace(folds=1), twins=False)
+    assert [[end.taken for end in fold] for fold in read_run(folder).stages[3].ends] == [[3, 2]]
+    (folder / "stages/03-scp/result.json").unlink()
+    assert read_run(folder).stages[3].ends == ()
+
+
+def test_a_step_that_was_never_done_cannot_have_been_taken(tmp_path):
+    folder = write_channel_run(tmp_path / "run", mapped_grid(), twins=False)
+    change(folder, "stages/03-scp/fold-1/result.json", lambda record: record["runs"][1].update(taken=9))
+    with pytest.raises(
+        StoreError,
+        match=r"'stages/03-scp': result\.json of fold 1 says that candidate 1 took step 9, which is not in steps\.jsonl",
+    ):
+        read_run(folder)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
+from fairshrink.cli.analyse import analyse
 from fairshrink.cli.audit import audit
 from fairshrink.cli.data import app as data_app
 from fairshrink.cli.experiment import demo, run
@@ -34,7 +35,7 @@ def _add(command: Callable[..., None]) -> None:
     app.command()(stoppable(command))
 
 
-for command in (demo, run, sweep, report, audit, predict, export, inspect):
+for command in (demo, run, sweep, report, analyse, audit, predict, export, inspect):
     _add(command)
 app.add_typer(data_app, name="data")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairshrink.report import control, fixing, grids, style
+from fairshrink.report import control, fixing, grids, removing, style
 from fairshrink.report.pooled import Point, point, points, shared_ratios
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.style import MUTED, Look, cycle
@@ -43,11 +43,14 @@ class Family(NamedTuple):
 
 
 def families(run: Run) -> list[Family]:
-    """Stages whose way can be drawn, by the model that they start from and by what they do to weights."""
+    """Stages whose way can be drawn, by the model that they start from and by what they do to weights.
+
+    Stages that remove channels have pictures of their own (`fates`).
+    """
     labels = {stage.record.name: stage.label for stage in run.stages}
     found: dict[tuple[str, bool], list[Stage]] = {}
     for stage in fixing.shrunk(run):
-        if stage.record.parent is not None and not missing(stage):
+        if stage.record.parent is not None and not missing(stage) and not removing.removes(stage):
             found.setdefault((stage.record.parent, fixing.quantises(stage)), []).append(stage)
     return [Family(labels.get(parent, parent), _start(stages[0]), stages) for (parent, _), stages in found.items()]
 

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from fairshrink.report import choices, fixing, paired, twins, verdict, words
+from fairshrink.report import choices, ending, fixing, paired, twins, verdict, words
 from fairshrink.report.audited import Gap
 from fairshrink.report.card_parts import NOT_STATED
 from fairshrink.report.markdown import bullets, heading, named, paragraph, table
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.tables import fate_of
 from fairshrink.report.words import count, counted, gap_name, interval, number, signed
+
+NOBODY = "none: the score treats all groups alike"
 
 
 def model(run: Run, stage: Stage) -> list[str]:
@@ -46,8 +48,8 @@ def _facts(run: Run, stage: Stage) -> dict[str, str]:
     return {
         "Method": f"{record.method}; tried: {words.settings(record.params) or 'its defaults'}",
         "Started from": labels.get(record.parent or "", record.parent or NOT_STATED),
-        "Choice": " ".join(filter(None, [*choices.sentences(stage), choices.warning(stage)])),
-        "Favoured group": favoured(stage) or NOT_STATED,
+        "Choice": " ".join(filter(None, [*choices.sentences(stage), *ending.sentences(stage), choices.warning(stage)])),
+        "Favoured group": (favoured(stage) or NOT_STATED) if fixing.favours(stage) else NOBODY,
         "Weights": zeros,
     }
 

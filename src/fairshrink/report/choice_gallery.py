@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairshrink.report import ablation, ablation_figures, choices, facts, fixing, grids, maps, trading
+from fairshrink.report import ablation, ablation_figures, choices, ending, facts, fixing, grids, maps, removing, trading
 from fairshrink.report.ablation import Curve, Family
 from fairshrink.report.cells import Table
 from fairshrink.report.grids import Grid
@@ -42,7 +42,12 @@ def choice(stage: Stage, index: int) -> ChoicePart:
     drawn = grid_map(stage, index) if table is not None else None
     rows = sum(len(body) for body in table.bodies) if table is not None else 0
     return ChoicePart(
-        stage.label, choices.sentences(stage), choices.warning(stage), drawn, table, folded=rows > MOST_ROWS
+        stage.label,
+        [*choices.sentences(stage), *ending.sentences(stage)],
+        choices.warning(stage),
+        drawn,
+        table,
+        folded=rows > MOST_ROWS,
     )
 
 
@@ -112,7 +117,7 @@ def ablations(run: Run) -> list[Picture]:
     reasons = [
         f"{stage.label}: {reason}"
         for stage in fixing.shrunk(run)
-        if stage.record.parent is not None and (reason := ablation.missing(stage))
+        if stage.record.parent is not None and not removing.removes(stage) and (reason := ablation.missing(stage))
     ]
     return [
         *found,

@@ -7,6 +7,17 @@ _FAIRQUANTIZE = (
     "Guo, Jia, Hu, Shi: FairQuantize: achieving fairness through weight quantization for dermatological disease diagnosis. "
     "MICCAI 2024."
 )
+_FAIRPRUNE = (
+    "Wu, Zeng, Xu, Shi, Hu: FairPrune: achieving fairness through pruning for dermatological disease diagnosis. "
+    "MICCAI 2022."
+)
+_SCP = (
+    "Kong, Chiu, Zeng, Chen, Ho, Hu, Shi: Achieving fairness through channel pruning for dermatological disease diagnosis. "
+    "MICCAI 2024."
+)
+_SNNL = (
+    "Frosst, Papernot, Hinton: Analyzing and improving representations with the soft nearest neighbor loss. ICML 2019."
+)
 _INQ = "Zhou, Yao, Guo, Xu, Chen: Incremental network quantization: towards lossless CNNs with low-precision weights. ICLR 2017."
 
 
@@ -49,9 +60,9 @@ LESIONS = "none is needed: the images were drawn by fairshrink and show nobody"
 
 METHODS = {
     "obd": ("LeCun, Denker, Solla: Optimal brain damage. NeurIPS 1989.",),
-    "fairprune": (
-        "Wu, Zeng, Xu, Shi, Hu: FairPrune: achieving fairness through pruning for dermatological disease diagnosis. MICCAI 2022.",
-    ),
+    "fairprune": (_FAIRPRUNE,),
+    "fairprune_channels": (_FAIRPRUNE,),
+    "scp": (_SCP, _SNNL),
     "fairquantize": (_FAIRQUANTIZE, _INQ),
     "retrain": (),
 }

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fairshrink.report import fixing, grids
+from fairshrink.report import fixing, grids, removing
 from fairshrink.report.records import Run, Stage, Step
 from fairshrink.report.style import MUTED
 
 CONTROL = "re-training only"
 LINE: dict[str, Any] = {"color": MUTED, "lw": 1.3, "dashes": (6, 1.5, 1.5, 1.5), "marker": "x", "ms": 4, "zorder": 2}
-CAPTION = "Grey crosses: the same re-training with nothing fixed (the control), as far as its stage's choice goes."
+CAPTION = "Grey crosses: the same re-training with {nothing} (the control), as far as its stage's choice goes."
+
+
+def caption(stage: Stage) -> str:
+    """What the control of a stage is drawn as."""
+    return CAPTION.format(nothing="no channel removed" if removing.removes(stage) else "nothing fixed")
 
 
 def steps_of(run: Run, stage: Stage) -> dict[int, dict[float, Step]]:

@@ -85,7 +85,8 @@ def unprivileged(run: Run) -> list[Table]:
     found: dict[str, tuple[list[Unprivileged], list[str]]] = {}
     for stage in fixing.shrunk(run) or run.stages:
         if stage.record.unprivileged:
-            found.setdefault(repr(stage.record.unprivileged), (stage.record.unprivileged, []))[1].append(stage.label)
+            labels = found.setdefault(repr(stage.record.unprivileged), (stage.record.unprivileged, []))[1]
+            labels += [stage.label] if fixing.favours(stage) else []
     return [_unprivileged(run, records, labels) for records, labels in found.values()]
 
 
@@ -97,8 +98,9 @@ def _unprivileged(run: Run, records: Sequence[Unprivileged], labels: Sequence[st
         how = "measured" if one.measured else "set in the experiment"
         bodies.append([[word(f"fold {one.fold}"), *values, word(one.group, strong=True), word(how)]])
     columns = [head(""), *heads(*(f"F1, {group}" for group in groups)), head("unprivileged"), head("how")]
+    used = f", as used by {', '.join(labels)}" if labels else "; no step of this run goes by it"
     return Table(
-        f"The unprivileged group, as used by {', '.join(labels)}",
+        f"The unprivileged group{used}",
         columns,
         bodies,
         "Macro F1 of the model before shrinking on validation. The group with the lowest is the unprivileged one.",

@@ -53,7 +53,7 @@ def changes(run: Run) -> Picture:
 
 
 def _beside(run: Run) -> str:
-    found = [f"{paired.name(pair)}: against {twins.against(pair.twin)}" for pair in paired.pairs(run)]
+    found = [f"{paired.name(pair)}: against {twins.against(pair)}" for pair in paired.pairs(run)]
     return f"{'; '.join(found)}. " if found else ""
 
 
@@ -124,7 +124,7 @@ def _ratio(run: Run, stage: Stage, index: int) -> Picture:
     )
     parts += ["Thin: the ways of the grid, each past what was chosen."] if many else []
     beside = control.steps_of(run, stage)
-    parts += [control.CAPTION] if beside else []
+    parts += [control.caption(stage)] if beside else []
     parts += ["The lowest panel shows which group pays. Validation has no floor here: read the trend, not the value."]
     metric = gap_name(grids.metric_of(stage))
     figure = curves.along_ratio(stage, beside)

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fairshrink.report import words
+from fairshrink.report import ending, words
 from fairshrink.report.records import Candidate, Stage, Step
 from fairshrink.report.tables import average
 
 RATIO = "ratio"
+HOW_FAR = (RATIO, "iterations")  # Settings that say how far a way goes, not which one.
 _FIRST = (RATIO, "beta")  # The settings that readers look for, along x and along y.
 
 
@@ -181,7 +182,7 @@ def ways(stage: Stage) -> list[Way]:
 
 def without_ratio(params: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that decide the way, not how far it goes."""
-    return {key: value for key, value in params.items() if key != RATIO}
+    return {key: value for key, value in params.items() if key not in HOW_FAR}
 
 
 def way_names(stage: Stage) -> list[str]:
@@ -206,12 +207,10 @@ def chosen_way(stage: Stage) -> dict[int, dict[float, Step]]:
 
 def stops(stage: Stage) -> dict[int, float]:
     """Fold -> the share of fixed weights at which its chosen model ended."""
-    picked = {one.fold: one.candidate for one in stage.choice.chosen} if stage.choice is not None else {}
-    found: dict[int, float] = {}
-    for step in stage.steps:
-        if step.fold in picked and step.candidate == picked[step.fold]:
-            found[step.fold] = max(found.get(step.fold, 0.0), round(step.ratio, 6))
-    return found
+    if stage.choice is None:
+        return {}
+    kept = {fold: ending.taken(stage, fold, number) for fold, number in ending.picked(stage).items()}
+    return {fold: round(step.ratio, 6) for fold, step in kept.items() if step is not None}
 
 
 def most_chosen(stage: Stage) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fairshrink.errors import DataError
 from fairshrink.metrics.tradeoff import fate
+from fairshrink.report import fixing
 from fairshrink.report.cells import Cell, Table, head, heads, words
 from fairshrink.report.runs_grouped import Method, Section
 from fairshrink.report.runs_measured import GAPS, gap, macro_f1
@@ -258,9 +259,17 @@ def _measured(row: Printed, section: Section, attribute: str) -> list[Cell]:
 
 
 def _same(row: Printed, method: Method) -> bool:
-    steps = [str(step["method"]) for step in method.setting.steps]
-    name = "_".join(reversed(steps)) or "vanilla"
+    steps = method.setting.steps
+    name = "_".join(str(step["method"]) for step in reversed(steps)) or "vanilla"
+    if fixing.is_control(method.first.stage) or any(map(_by_another_order, steps)):
+        return False
     return (row.name, row.backbone) == (name, str(method.setting.base.get("model.backbone")))
+
+
+def _by_another_order(step: Mapping[str, Any]) -> bool:
+    """Whether a step does not go by its method's own score, but by lot, by size, or fixes nothing."""
+    own = {"fairquantize": "saliency", "scp": "entanglement"}.get(str(step["method"]))
+    return any(value not in (None, own) for value in fixing.values(step.get("select")))
 
 
 def rows(found: Shelf) -> list[dict[str, Any]]:

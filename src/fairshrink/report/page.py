@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairshrink.files import write_bytes, write_text
-from fairshrink.report import choice_gallery, facts, fixing, gallery, tables, templates, verdict, words
+from fairshrink.report import choice_gallery, facts, fate_gallery, fixing, gallery, tables, templates, verdict, words
+from fairshrink.report.analysed import analysis_link
 from fairshrink.report.cells import Table
+from fairshrink.report.channels import channel_parts
 from fairshrink.report.gallery import Picture
 from fairshrink.report.portraits import portraits as portraits_of
 from fairshrink.report.reading import read_run
@@ -58,6 +60,7 @@ def render(run: Run) -> str:
         attributes = [_attribute(run, name, index) for index, name in enumerate(run.attributes)]
         choices = [choice_gallery.choice(stage, index) for index, stage in enumerate(fixing.shrunk(run))]
         portraits = portraits_of(run)
+        channels = channel_parts(run)
     return templates.page(
         "page.html",
         run=run,
@@ -73,6 +76,8 @@ def render(run: Run) -> str:
         steps=tables.stages(run),
         choices=choices,
         portraits=portraits,
+        channels=channels,
+        analysis=analysis_link(run.folder),
         uncontrolled=fixing.warning(run),
         settings_note=choice_gallery.INTERVALS,
         unprivileged=facts.unprivileged(run),
@@ -95,6 +100,7 @@ def _pictures(run: Run) -> dict[str, Picture | list[Picture]]:
         "ratio": gallery.ratio(run),
         "grid": gallery.grid(run),
         "ablations": choice_gallery.ablations(run),
+        "fates": fate_gallery.pictures(run),
         "saliency": gallery.saliency(run),
         "training": gallery.training(run),
     }

@@ -1,20 +1,23 @@
 """The only door between a run folder and its page: every record is read once and checked."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fairshrink.errors import StoreError, suggest
 from fairshrink.report.audited import AuditRecord
+from fairshrink.report.channelled import ChannelPortrait, check_channels
 from fairshrink.report.compared import ComparisonRecord
 from fairshrink.report.paired import GAPS
 from fairshrink.report.parsing import from_json
 from fairshrink.report.portrayed import Portrait, check_portrait
 from fairshrink.report.records import (
+    CHANNELS,
     Choice,
     DataRecord,
     Epoch,
+    Result,
     Run,
     Saliency,
     Stage,
@@ -91,7 +94,27 @@ def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
         place=place.removeprefix("stages/"),
         portrait=_optional(folder, f"{place}/portrait.json", Portrait),
         twin=_optional(folder, f"{place}/twin.json", ComparisonRecord),
+        ends=tuple(tuple(_json(folder, name, Result).runs) for name in _of_folds(folder, place, record, "result.json")),
+        channels=_channels(folder, _of_folds(folder, place, record, "channels.json")),
     )
+
+
+def _of_folds(folder: Path, place: str, record: StageRecord, file: str) -> list[str]:
+    """A file of every fold, where steps remove channels; one fold's files lie beside those of the stage."""
+    if record.unit != CHANNELS:
+        return []
+    if (folder / place / file).exists():
+        return [f"{place}/{file}"]
+    numbers = range(len(list((folder / place).glob("fold-*"))))
+    return [name for number in numbers if (folder / (name := f"{place}/fold-{number}/{file}")).exists()]
+
+
+def _channels(folder: Path, files: Sequence[str]) -> tuple[ChannelPortrait, ...]:
+    """Scores of the channels before and after, of every fold that has them."""
+    found = [_json(folder, file, ChannelPortrait) for file in files]
+    for file, one in zip(files, found, strict=True):
+        check_channels(one, file, DAMAGED)
+    return tuple(found)
 
 
 def _vanilla(stages: list[Stage]) -> Stage:
@@ -140,6 +163,7 @@ def _check_stage(run: Run, stage: Stage, place: str) -> None:
     _check_comparison(run, stage.twin, f"{place}/twin.json")
     _check_twin(run, stage, place)
     _check_counts(run, stage, place)
+    _check_ends(stage, place)
     if stage.portrait is not None:
         check_portrait(stage.portrait, place, DAMAGED)
     if (saliency := stage.saliency) is not None:
@@ -229,3 +253,15 @@ def _check_counts(run: Run, stage: Stage, place: str) -> None:
                 f"{sorted(set(rows))} numbers, expected one table of {classes} x {classes} for each of {len(step.groups)} "
                 f"groups. {DAMAGED}"
             )
+
+
+def _check_ends(stage: Stage, place: str) -> None:
+    """Which step of a way was taken is one of its steps."""
+    steps = {(step.fold, step.candidate, step.step) for step in stage.steps}
+    for fold, ends in enumerate(stage.ends):
+        for number, end in enumerate(ends):
+            if end.taken is not None and (fold, number, end.taken) not in steps:
+                raise StoreError(
+                    f"'{place}': result.json of fold {fold} says that candidate {number} took step {end.taken}, which is not in "
+                    f"steps.jsonl. {DAMAGED}"
+                )

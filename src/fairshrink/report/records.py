@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairshrink.report.audited import AuditRecord, Number, Scores
+from fairshrink.report.channelled import ChannelPortrait
 from fairshrink.report.compared import ComparisonRecord
 from fairshrink.report.portrayed import Portrait
+
+CHANNELS = "channels"  # What the steps of a stage count, where they remove whole channels.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class StageRecord:
 
     Earlier versions wrote no fixed_fraction, the share of them that is fixed: all that they fixed was 0. `of` is the
     stage whose choice a stage goes by (its twin), `control` the twin that was re-trained in the same way with nothing fixed.
+    `unit` is what its steps count, "weights" or "channels"; `controls`, whether it is such a control, was not written earlier.
     """
 
     name: str
@@ -90,6 +94,8 @@ class StageRecord:
     fixed_fraction: float | None = None
     control: str | None = None
     of: str | None = None
+    unit: str = "weights"
+    controls: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,26 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """How a candidate's way ended in one fold (result.json).
+
+    Attributes:
+        stopped: Why it went no further; None where it came to its end.
+        taken: Which of its steps was kept, 0 being the start; None, as earlier versions wrote it: the last.
+    """
+
+    stopped: str | None = None
+    taken: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """result.json of a fold, as far as the page needs it."""
+
+    runs: list[End]
+
+
+@dataclass(frozen=True, slots=True)
 class Saliency:
     """saliency.json: one list of normalised saliencies per group, over the same weights."""
 
@@ -187,7 +213,8 @@ class Stage(NamedTuple):
     """One stage's records; what a stage does not have is empty or None. The place is its folder's name.
 
     `comparison` is with the vanilla model; `twin` (twin.json) is there in a stage that goes by another's choice, and is that
-    one's model against this one's.
+    one's model against this one's. Where steps remove channels, `ends` has the candidates of each fold, and `channels` the scores
+    of its channels.
     """
 
     record: StageRecord
@@ -201,6 +228,8 @@ class Stage(NamedTuple):
     place: str = ""
     portrait: Portrait | None = None
     twin: ComparisonRecord | None = None
+    ends: tuple[tuple[End, ...], ...] = ()
+    channels: tuple[ChannelPortrait, ...] = ()
 
 
 class Run(NamedTuple):

@@ -8,7 +8,16 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from fairshrink.files import write_bytes, write_text
-from fairshrink.report import literature, runs_exports, runs_gallery, runs_tables, runs_words, templates, words
+from fairshrink.report import (
+    literature,
+    runs_exports,
+    runs_fates,
+    runs_gallery,
+    runs_tables,
+    runs_words,
+    templates,
+    words,
+)
 from fairshrink.report.cells import Table
 from fairshrink.report.gallery import Picture
 from fairshrink.report.literature import Shelf
@@ -75,6 +84,7 @@ class Part(NamedTuple):
     glance: Table
     verdicts: list[Verdict]
     planes: Picture
+    fates: Picture | None
     attributes: list[AttributePart]
     settings: Table
     shelf: Shelf
@@ -172,6 +182,7 @@ def _part(found: Comparison, index: int, folder: Path) -> Part:
         glance=runs_tables.glance(section),
         verdicts=runs_words.verdicts(section, found.differences),
         planes=runs_gallery.planes(section, fronts, f"plane{index}"),
+        fates=runs_fates.picture(section, f"fate{index}"),
         attributes=[
             AttributePart(
                 name=of.attribute,

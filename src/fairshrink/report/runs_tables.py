@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fairshrink.audit.changed import LEVEL
-from fairshrink.report import fixing
+from fairshrink.report import fixing, removing
 from fairshrink.report.cells import Cell, Table, head, heads, words
 from fairshrink.report.runs_changed import QUANTITIES, Difference, family, pick, twins_of
 from fairshrink.report.runs_front import Front
@@ -79,6 +79,10 @@ def _fixed_head(section: Section) -> str:
 def _fixed(section: Section, method: Method) -> Cell:
     """Share of the fixed weights; where some are fixed at powers of two, with a word on where."""
     share = fixed(method).value
+    stages = [replicate.stage for replicate in method.replicates]
+    gone = removing.removed(*stages)
+    if gone is not None and gone.most:
+        return Cell(percent(share), (str(gone),))
     if not any(map(_quantises, section.methods)) or not share:
         return Cell(percent(share))
     some_zero = method.first.stage.record.zero_fraction > fixing.SMALL

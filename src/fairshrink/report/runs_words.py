@@ -14,7 +14,7 @@ SAME = "not distinguishable from vanilla"
 _UP_DOWN = {F1: ("lower", "higher")}
 _NAMES = {F1: "macro F1"}
 TWINS = (
-    " Models that go by the choice of another one, such as a control that is re-trained alike with nothing quantised, are "
+    " Models that go by the choice of another one, such as a control that is re-trained alike with nothing fixed, are "
     "compared with that one, too, among these numbers."
 )
 FEW_SEEDS = 5  # below it a t interval is wide whatever the method does: t(0.975, 3) is 3.2

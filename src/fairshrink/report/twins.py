@@ -1,20 +1,25 @@
 """A model against one that differs from it in a single thing, in words: its control, or another selection."""
 
-from fairshrink.report import fixing, paired
+from fairshrink.report import fixing, paired, removing
 from fairshrink.report.compared import Change
 from fairshrink.report.paired import Pair
 from fairshrink.report.records import Run, Stage
 from fairshrink.report.words import listed, probability, signed, signed_interval
 
 SAME = "the same re-training without quantisation"
+UNCUT = "the same re-training with no channel removed"
 SELECTED = {"random": ", its weights by lot", "magnitude": ", its largest weights first"}
 
 
-def against(twin: Stage) -> str:
+def against(pair: Pair) -> str:
     """What a model is compared with, in words."""
+    twin, channels = pair.twin, removing.removes(pair.stage)
+    if fixing.is_control(twin):
+        return UNCUT if channels else SAME
     values = fixing.values(twin.record.params.get("select"))
-    selected = SELECTED.get(str(values[0]), "") if len(values) == 1 else ""
-    return SAME if fixing.is_control(twin) else f"{twin.label} (chosen alike{selected})"
+    known = removing.SELECTED if channels else SELECTED
+    selected = known.get(str(values[0]), "") if len(values) == 1 else ""
+    return f"{twin.label} (chosen alike{selected})"
 
 
 def headline(run: Run) -> str:
@@ -30,8 +35,8 @@ def _headline(run: Run, pair: Pair) -> str:
         if one is not None and one.told and one.change
     ]
     if not found:
-        return f"Against {against(pair.twin)}, no difference in EOpp1 is shown for {pair.stage.label}."
-    return f"Against {against(pair.twin)}, {pair.stage.label} {listed(found)}."
+        return f"Against {against(pair)}, no difference in EOpp1 is shown for {pair.stage.label}."
+    return f"Against {against(pair)}, {pair.stage.label} {listed(found)}."
 
 
 def changes(run: Run, stage: Stage, attribute: str) -> str:
@@ -44,7 +49,7 @@ def _changes(run: Run, pair: Pair, attribute: str) -> str:
     f1 = pair.record.attributes[attribute].scores.get("average_f1")
     parts = [f"EOpp1 {_beside(gap, ('narrower', 'wider'), adjusted=True)}"]
     parts += [f"macro F1 {_beside(f1, ('lower', 'higher'), adjusted=False)}"] if f1 is not None else []
-    return f"Against {against(pair.twin)}, on the same images: {'; '.join(parts)}."
+    return f"Against {against(pair)}, on the same images: {'; '.join(parts)}."
 
 
 def _beside(found: Change | None, sides: tuple[str, str], *, adjusted: bool) -> str:

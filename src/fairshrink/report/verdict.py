@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from fairshrink.report import fixing, paired, splitting, twins
+from fairshrink.report import fixing, paired, removing, splitting, twins
 from fairshrink.report.audited import AttributeAudit, Gap
 from fairshrink.report.class_figures import striking_classes
 from fairshrink.report.compared import Change
@@ -278,7 +278,7 @@ def limits(run: Run) -> list[str]:
         "Ratio, grid and unprivileged group were chosen on validation images, of which there are few in a small class.",
         "Groups are what the metadata says. Why a gap is there, and what it does to patients, images cannot tell.",
         "Weights that are zero make a model neither faster nor its file smaller until it is exported in a form that leaves them "
-        "out." + QUANTISED * any(map(fixing.quantises, run.stages)),
+        "out." + QUANTISED * any(map(fixing.quantises, run.stages)) + removing.LIMIT * removing.any_in(run),
     ]
     texts += list(run.vanilla.audit.notes)
     if bare := fixing.warning(run):

@@ -208,8 +208,6 @@ def read_rule(name: str | None) -> Rule:
     kind, metric, bound, *_ = [*(name or "").split(":"), "", ""]
     if kind == "worst-group":
         return Rule(kind, f"worst_{metric}")
-    if kind == "as":
-        return Rule(kind, "eopp1")
     if kind == "as":  # A step that goes by another's choice measures this gap.
         return Rule(kind, "eopp1")
     try:
@@ -237,8 +235,6 @@ def rule(name: str | None) -> str:
             f"the point of the Pareto front of macro F1 and {what} on validation, the start included, that covers the largest "
             "area (macro F1 times what the gap leaves of 1)"
         )
-    if found.kind == "as":
-        return f"what '{(name or '').partition(':')[2]}' chose"
     if found.kind == "worst-group":
         return f"the one with the largest value of the {what} on validation"
     if found.kind == "gap" and found.most_lost is not None:
