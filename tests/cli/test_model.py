@@ -1,15 +1,20 @@
 import io
+import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from fairshrink import cli
 from fairshrink.cli import model as commands
+from fairshrink.compress.frozen import Frozen
 from fairshrink.deploy.card import Card
 from fairshrink.deploy.export import Exported
+from fairshrink.lab.masks import save_frozen
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import save_model
 
@@ -117,7 +122,7 @@ def test_names_cannot_steer_a_terminal(command, monkeypatch, tmp_path):
 
 
 def test_an_export_says_what_it_wrote(command, monkeypatch, tmp_path):
-    def exported(model, target):
+    def exported(model, target, *, whole):
         target.write_bytes(b"onnx" * 1_000_000)
         return Exported(target, Card("small_cnn", ("a", "b"), 32), 30, 100, 2e-7, 10)
 
@@ -142,3 +147,110 @@ def test_several_models_are_not_exported_as_one(command, tmp_path):
     status, _, err = command("export", "stage", "--onnx", "m.onnx")
     assert status == 2
     assert "has one model for each of 2 folds, and a file holds one. Name it:  --fold 0" in err
+
+
+@pytest.fixture
+def narrowed(tmp_path):
+    """Three channels of the first layer and one of the last put out 0; the second norm's scale is 0, its shift is not."""
+    model: Any = build("small_cnn", num_classes=2, size=32).eval()
+    with torch.no_grad():
+        for norm, channels in (("1", [0, 4, 15]), ("12", [100]), ("4", [3])):
+            module = model.features[int(norm)]
+            module.weight[channels] = 0
+            module.bias[channels] = 1.0 if norm == "4" else 0.0
+    mask = torch.zeros(32, 16, 3, 3, dtype=torch.bool)
+    mask[:, :8] = True
+    frozen = Frozen().fix({"features.3.weight": mask}, {"features.3.weight": torch.zeros(32, 16, 3, 3)})
+    frozen.apply_(model)
+    save_model(tmp_path / "model.safetensors", model, Card("small_cnn", ("a", "b"), 32).to_dict() | {"note": "mine"})
+    save_frozen(tmp_path / "frozen.safetensors", frozen)
+    return tmp_path / "model.safetensors"
+
+
+def probabilities(command, model: str) -> pd.DataFrame:
+    status, out, err = command("predict", model, "*.png")
+    assert status == 0, err
+    return pd.read_csv(io.StringIO(out))
+
+
+def test_a_cut_model_is_smaller_and_predicts_the_same(command, narrowed, tmp_path):
+    status, out, err = command("export", "model.safetensors", "--cut", "small.safetensors")
+    assert status == 0, err
+    for words in (
+        "small.safetensors: small_cnn from model.safetensors, 0.39 MB of 0.40 MB",
+        "features.0: 3 of 16 channels cut out",
+        "features.11: 1 of 128 channels cut out",
+        "parameters of 97,938",
+        "million multiplications an image",
+        "compared with the whole model on 2 random images: largest difference of a logit",
+    ):
+        assert words in out
+    assert "features.3: " not in out
+    meta = json.loads((tmp_path / "small.json").read_text())
+    assert meta["cut"] == {"features.0": [0, 4, 15], "features.11": [100]}
+    assert (
+        meta["cut_from"]
+        == json.loads((tmp_path / "model.json").read_text())["weights_sha256"]
+        != meta["weights_sha256"]
+    )
+    assert meta["note"] == "mine"
+    expected = probabilities(command, "model.safetensors")
+    pd.testing.assert_frame_equal(probabilities(command, "small.safetensors"), expected, atol=2e-6)
+    status, out, _ = command("inspect", "small.safetensors")
+    assert "note: 4 channels of 2 layers were cut out of it" in out
+    assert "32x13x3x3" in out
+    assert "46.2%" in out  # six of the 13 inputs that the second convolution still reads are pruned
+
+
+def test_a_packed_file_is_cut_by_itself(command, narrowed, tmp_path):
+    expected = probabilities(command, "model.safetensors")
+    status, out, _ = command("export", "model.safetensors", "--packed", "p.safetensors")
+    assert status == 0
+    assert "features.0: 3 of 16 channels cut out" in out
+    pd.testing.assert_frame_equal(probabilities(command, "p.safetensors"), expected, atol=2e-6)
+    status, out, _ = command("inspect", "p.safetensors")
+    assert "4 channels of 2 layers were cut out of it" in out
+    assert "46.2%" in out
+    status, out, _ = command("export", "model.safetensors", "--packed", "w.safetensors", "--whole")
+    assert "whole: nothing was to be cut" in out
+    assert (tmp_path / "w.safetensors").stat().st_size > (tmp_path / "p.safetensors").stat().st_size
+
+
+def test_a_cut_file_can_be_packed_with_what_is_fixed_of_it(command, narrowed, tmp_path):
+    command("export", "model.safetensors", "--cut", "small.safetensors")
+    status, out, err = command("export", "small.safetensors", "--packed", "p.safetensors")
+    assert status == 0, err
+    assert "1,728 of" in out
+    assert "4 channels of 2 layers were cut out of it before" in out
+    expected = probabilities(command, "model.safetensors")
+    pd.testing.assert_frame_equal(probabilities(command, "p.safetensors"), expected, atol=2e-6)
+
+
+def test_where_nothing_can_be_cut_that_is_said(command, tmp_path):
+    (tmp_path / "small.frozen.safetensors").write_text("of an earlier export")
+    status, out, _ = command("export", "model.safetensors", "--cut", "small.safetensors")
+    assert status == 0
+    assert "nothing could be cut: no channel is 0 wherever it is read" in out
+    assert "cut" not in json.loads((tmp_path / "small.json").read_text())
+    assert not (tmp_path / "small.frozen.safetensors").exists()
+    assert (tmp_path / "small.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--cut", "small.pt"],
+            "--cut is 'small.pt': a name that ends in .safetensors was expected, such as small.saf",
+        ),
+        (["--cut", "model.safetensors"], "--cut is 'model.safetensors', which is the model itself"),
+        (
+            ["--cut", "small.safetensors", "--whole"],
+            "--whole leaves every channel where it is, and --cut takes some out",
+        ),
+    ],
+)
+def test_a_cut_that_cannot_be_written_is_said_at_once(command, arguments, message):
+    status, out, err = command("export", "model.safetensors", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from fairshrink.deploy.card import read_card
+from fairshrink.deploy.card import Card, read_card
 from fairshrink.errors import ModelError
 
 
@@ -41,3 +42,20 @@ def test_another_json_is_no_card():
 def test_what_cannot_be_meant_is_refused(card, change, message):
     with pytest.raises(ModelError, match=message):
         read_card(card.to_dict() | change, "m.json")
+
+
+def test_a_cut_model_says_which_channels_are_gone_and_is_still_the_same_use():
+    whole = Card("small_cnn", ("a", "b"), 32)
+    cut = replace(whole, cut={"features.0": (1, 2)})
+    assert "cut" not in whole.to_dict()
+    assert cut.to_dict()["cut"] == {"features.0": [1, 2]}
+    assert read_card(cut.to_dict(), "x").cut == {"features.0": [1, 2]}
+    assert cut == whole
+
+
+@pytest.mark.parametrize(
+    "cut", [[1, 2], {"features.0": 3}, {"features.0": [True]}, {"features.0": [-1]}, {"features.0": ["1"]}]
+)
+def test_channels_are_lists_of_numbers_by_layer(cut):
+    with pytest.raises(ModelError, match="'x': cut is .*, but a table of channel numbers by layer is expected"):
+        read_card(Card("small_cnn", ("a", "b"), 32).to_dict() | {"cut": cut}, "x")

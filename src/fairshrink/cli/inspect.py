@@ -1,22 +1,24 @@
 """`fairshrink inspect`: what a model's file holds."""
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from fairshrink.cli.model import Stage, only
+from fairshrink.cli.cutting import said_of_card
+from fairshrink.cli.model import Stage, masks_of, only
+from fairshrink.deploy.card import read_card
 from fairshrink.deploy.inspect import Inspected, Row, in_short, inspect_packed, inspect_weights, together
-from fairshrink.deploy.packed import is_packed
+from fairshrink.deploy.packed import card_of, is_packed, read_packed
 from fairshrink.deploy.predictor import load_network
-from fairshrink.errors import ConfigError
+from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import write_json
 from fairshrink.lab.masks import load_frozen
 from fairshrink.lab.models import find_models
-from fairshrink.lab.store import FoldPaths
-from fairshrink.models.checkpoint import read_weights
+from fairshrink.models.checkpoint import read_meta, read_weights
 from fairshrink.terminal import plain, table
 
 WIDE = 140  # columns in a file or pipe
@@ -55,12 +57,29 @@ def inspect(
 
 def _inspected(file: Path) -> Inspected:
     if is_packed(file):
-        return inspect_packed(file)
-    beside = FoldPaths(file.parent).frozen
-    if not beside.is_file():
-        return inspect_weights(file, read_weights(file), None)
-    _, network = load_network(file)
-    return inspect_weights(file, network.state_dict(), load_frozen(beside, network))
+        found, cut = inspect_packed(file), _cut_of_packed(file)
+    else:
+        cut = _cut_of(file)
+        beside = masks_of(file, cut=cut is not None)
+        if beside.is_file():
+            _, network = load_network(file)
+            found = inspect_weights(file, network.state_dict(), load_frozen(beside, network))
+        else:
+            found = inspect_weights(file, read_weights(file), None)
+    return found if cut is None else replace(found, notes=(*found.notes, said_of_card(cut)))
+
+
+def _cut_of_packed(file: Path) -> Mapping[str, Sequence[int]] | None:
+    about = read_packed(file).about
+    return None if about.card is None else card_of(file, about).cut
+
+
+def _cut_of(file: Path) -> Mapping[str, Sequence[int]] | None:
+    """What was cut out of a model, if it has a card that says so."""
+    try:
+        return read_card(read_meta(file), str(file)).cut
+    except (ModelError, StoreError):
+        return None
 
 
 def _cells(row: Row) -> dict[str, object]:

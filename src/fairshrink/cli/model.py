@@ -9,21 +9,30 @@ import torch
 import typer
 from rich.console import Console
 
+from fairshrink.cli.cutting import said_of_card, said_of_cut
 from fairshrink.cli.stopping import kept
 from fairshrink.compress.frozen import Frozen
+from fairshrink.deploy.card import Card
+from fairshrink.deploy.cut import Cut
 from fairshrink.deploy.export import Exported, export_onnx
 from fairshrink.deploy.images import Named, find_images
 from fairshrink.deploy.inspect import inspect_packed, together
 from fairshrink.deploy.packed import is_packed, save_packed
 from fairshrink.deploy.predict import Failure, write_predictions
-from fairshrink.deploy.predictor import BATCH, Predictor, load_network
+from fairshrink.deploy.predictor import BATCH, Predictor
+from fairshrink.deploy.ready import Ready, make_ready, save_cut
 from fairshrink.errors import ConfigError
 from fairshrink.files import write_atomically
-from fairshrink.lab.masks import load_frozen
+from fairshrink.lab.masks import load_frozen, save_frozen
 from fairshrink.lab.models import Chosen, find_models
 from fairshrink.lab.store import FoldPaths
 from fairshrink.terminal import Screen, plain
 
+ENDINGS = {
+    "onnx": (".onnx", "model.onnx"),
+    "packed": (".safetensors", "model.packed.safetensors"),
+    "cut": (".safetensors", "small.safetensors"),
+}
 SHOWN = 20  # reasons on the screen; all are in the CSV
 
 Model = Annotated[
@@ -80,24 +89,35 @@ def export(
     packed: Annotated[
         Path | None, typer.Option(help="Write a packed file, such as model.packed.safetensors: few bits a weight.")
     ] = None,
+    cut: Annotated[
+        Path | None,
+        typer.Option(help="Write model.safetensors without the channels that are 0, such as small.safetensors."),
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Leave channels that are 0 in the ONNX or packed file.")
+    ] = False,
     stage: Stage = None,
     fold: Annotated[int | None, typer.Option(help="Which fold of a run with several.")] = None,
 ) -> None:
-    """Write a model as ONNX (pixels in, probabilities out) or as packed weights; compared with the model first."""
-    _check_targets(model, onnx, packed)
+    """Write a model as ONNX (pixels in, probabilities out), packed or cut; compared with the model first.
+
+    Channels that are 0 wherever they are read are cut out of all three.
+    """
+    _check_targets(model, {"onnx": onnx, "packed": packed, "cut": cut}, whole)
     chosen = find_models(model, stage, fold)
     file = only(chosen, model)
     console = Console()
-    if packed is not None:
-        with console.status("packing"):
-            lines = _export_packed(file, packed, chosen.said)
-        for line in lines:
-            console.print(plain(line), soft_wrap=True)
-    if onnx is not None:
-        with console.status("exporting"):
-            done = export_onnx(file, onnx)
-        for line in _said_of_onnx(done, chosen.said):
-            console.print(plain(line), soft_wrap=True)
+    work: list[tuple[str, Path | None, Callable[[Path], list[str]]]] = [
+        ("cutting", cut, lambda target: _export_cut(file, target, chosen.said)),
+        ("packing", packed, lambda target: _export_packed(file, target, chosen.said, whole=whole)),
+        ("exporting", onnx, lambda target: _said_of_onnx(export_onnx(file, target, whole=whole), chosen.said)),
+    ]
+    for doing, target, write in work:
+        if target is not None:
+            with console.status(doing):
+                lines = write(target)
+            for line in lines:
+                console.print(plain(line), soft_wrap=True)
 
 
 def only(chosen: Chosen, model: Path) -> Path:
@@ -115,27 +135,67 @@ def only(chosen: Chosen, model: Path) -> Path:
     return file
 
 
-def _check_targets(model: Path, onnx: Path | None, packed: Path | None) -> None:
-    if onnx is None and packed is None:
+def _check_targets(model: Path, targets: dict[str, Path | None], whole: bool) -> None:
+    named = {name: target for name, target in targets.items() if target is not None}
+    if not named:
         raise ConfigError(
-            "nothing is to be written: name a file with --onnx model.onnx or --packed model.packed.safetensors."
+            "nothing is to be written: name a file with --onnx model.onnx or --packed model.packed.safetensors, or with "
+            "--cut small.safetensors."
         )
-    if onnx is not None and onnx.suffix.lower() != ".onnx":
-        raise ConfigError(f"--onnx is '{onnx}': a name that ends in .onnx was expected, such as model.onnx.")
-    if packed is not None and packed.suffix.lower() != ".safetensors":
-        raise ConfigError(
-            f"--packed is '{packed}': a name that ends in .safetensors was expected, such as model.packed.safetensors."
-        )
+    for name, target in named.items():
+        ending, such = ENDINGS[name]
+        if target.suffix.lower() != ending:
+            raise ConfigError(f"--{name} is '{target}': a name that ends in {ending} was expected, such as {such}.")
+    if whole and "cut" in named:
+        raise ConfigError("--whole leaves every channel where it is, and --cut takes some out. Leave one of them out.")
     if model.suffix.lower() == ".onnx" or (model.is_file() and is_packed(model)):
         raise ConfigError(f"'{model}' is exported already. Give the run folder or model.safetensors that it came from.")
 
 
-def _export_packed(file: Path, target: Path, said: str) -> list[str]:
+def _refuse_itself(name: str, target: Path, file: Path) -> None:
     if target.resolve() == file.resolve():
-        raise ConfigError(f"--packed is '{target}', which is the model itself. Give another name.")
-    card, network = load_network(file)
-    beside = FoldPaths(file.parent).frozen
-    save_packed(target, network, load_frozen(beside, network) if beside.is_file() else Frozen(), card)
+        raise ConfigError(f"--{name} is '{target}', which is the model itself. Give another name.")
+
+
+def masks_of(file: Path, *, cut: bool) -> Path:
+    """Where it is written down which weights of a model's file are fixed; a cut file has masks of its own."""
+    own = file.with_suffix(".frozen.safetensors")
+    return own if cut or own.is_file() else FoldPaths(file.parent).frozen
+
+
+def _fixed(file: Path, ready: Ready) -> Frozen | None:
+    """Which weights of what is exported are fixed; None: nobody wrote that down."""
+    beside = masks_of(file, cut=ready.was_cut)
+    return ready.fixed(load_frozen(beside, ready.whole)) if beside.is_file() else None
+
+
+def _export_cut(file: Path, target: Path, said: str) -> list[str]:
+    _refuse_itself("cut", target, file)
+    ready = make_ready(file)
+    fixed, masks = _fixed(file, ready), masks_of(target, cut=True)
+    if fixed is None:
+        masks.unlink(missing_ok=True)  # of an earlier export
+    else:
+        save_frozen(masks, fixed)
+    save_cut(target, ready, file)
+    size, before = target.stat().st_size, file.stat().st_size
+    return [
+        f"{target}: {ready.card.backbone} from {said}, {size / 1e6:.2f} MB of {before / 1e6:.2f} MB ({size / before:.1%})",
+        *_said_of_channels(ready.card, ready.cut),
+    ]
+
+
+def _said_of_channels(card: Card, done: Cut | None) -> list[str]:
+    if done is not None:
+        return said_of_cut(done)
+    return [f"  {said_of_card(card.cut)} before" if card.cut is not None else "  whole: nothing was to be cut"]
+
+
+def _export_packed(file: Path, target: Path, said: str, *, whole: bool) -> list[str]:
+    _refuse_itself("packed", target, file)
+    ready = make_ready(file, whole=whole)
+    card = ready.card
+    save_packed(target, ready.model, _fixed(file, ready) or Frozen(), card)
     found = inspect_packed(target)
     every = together("all", found.rows)
     return [
@@ -144,6 +204,7 @@ def _export_packed(file: Path, target: Path, said: str) -> list[str]:
         f"  against {file.stat().st_size / 1e6:.2f} MB unpacked: {found.size / file.stat().st_size:.3f}; "
         f"in theory {found.theory / 1e6:.2f} MB",
         "  unpacked again and compared with the model: the same bits",
+        *_said_of_channels(card, ready.cut),
     ]
 
 
@@ -155,6 +216,7 @@ def _said_of_onnx(done: Exported, said: str) -> list[str]:
         f"  out: logits and probabilities (N, {len(card.classes)}): {', '.join(card.classes)}",
         f"  {done.zeros:,} of {done.weights:,} weights are 0, in the file as in the model",
         f"  compared with PyTorch on {done.images} random images: largest difference of a probability {done.difference:.1e}",
+        *_said_of_channels(card, done.cut),
     ]
 
 

@@ -1,7 +1,7 @@
 """What must be known to use a model's weights: the JSON file beside them, or the metadata inside an ONNX file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -20,16 +20,18 @@ class Card:
         classes: Names of the classes in the order of the outputs.
         size: Pixels a side.
         normalisation: Mean and deviation of its inputs.
+        cut: Layer -> the channels that were cut out of it, by their number in the whole model; None: it is whole.
     """
 
     backbone: str
     classes: tuple[str, ...]
     size: int
     normalisation: Normalisation = IMAGENET
+    cut: Mapping[str, Sequence[int]] | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written down."""
-        return {
+        found = {
             "backbone": self.backbone,
             "num_classes": len(self.classes),
             "classes": list(self.classes),
@@ -37,6 +39,7 @@ class Card:
             "mean": list(self.normalisation.mean),
             "std": list(self.normalisation.std),
         }
+        return found if self.cut is None else found | {"cut": {name: list(gone) for name, gone in self.cut.items()}}
 
 
 def read_card(meta: object, where: str) -> Card:
@@ -64,7 +67,9 @@ def read_card(meta: object, where: str) -> Card:
     _check(above_0, where, "std", known["std"], "three numbers above 0")
     said = known.get("num_classes", len(classes))
     _check(said == len(classes), where, "num_classes", said, f"{len(classes)}, the number of its classes")
-    return Card(known["backbone"], tuple(classes), size, Normalisation(tuple(known["mean"]), tuple(known["std"])))
+    cut = known.get("cut")
+    _check(cut is None or _is_channels(cut), where, "cut", cut, "a table of channel numbers by layer")
+    return Card(known["backbone"], tuple(classes), size, Normalisation(tuple(known["mean"]), tuple(known["std"])), cut)
 
 
 def _check(holds: bool, where: str, name: str, came: object, expected: str) -> None:
@@ -79,6 +84,13 @@ def _is_names(value: object) -> bool:
         and len(value) > 1
         and all(isinstance(name, str) for name in value)
         and len(set(value)) == len(value)
+    )
+
+
+def _is_channels(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(gone, list) and all(type(channel) is int and channel >= 0 for channel in gone)
+        for gone in value.values()
     )
 
 

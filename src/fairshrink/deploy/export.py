@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from fairshrink.compress.units import compressible
 from fairshrink.data.normalise import Normalisation, in_bytes
 from fairshrink.deploy.card import Card
+from fairshrink.deploy.cut import Cut
 from fairshrink.deploy.onnx_file import INPUT, LOGITS, PROBABILITIES, label, need, session
-from fairshrink.deploy.predictor import load_network
+from fairshrink.deploy.ready import make_ready
 from fairshrink.errors import ModelError
 from fairshrink.files import write_bytes
 from fairshrink.models.checkpoint import DIGEST, read_meta
@@ -38,6 +39,7 @@ class Exported:
         weights: How many there are.
         difference: Largest difference of a probability between PyTorch and onnxruntime.
         images: Random images that were compared.
+        cut: What was cut out of the model first; None: nothing was tried.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Exported:
     weights: int
     difference: float
     images: int
+    cut: Cut | None = None
 
 
 class Deployed(nn.Module):
@@ -73,12 +76,13 @@ class Mean(nn.Module):
         return maps.mean(dim=(2, 3), keepdim=True)
 
 
-def export_onnx(model: Path, target: Path) -> Exported:
+def export_onnx(model: Path, target: Path, *, whole: bool = False) -> Exported:
     """Export a model that fairshrink saved; the file appears only if it gives what PyTorch gives.
 
     Args:
         model: `model.safetensors` with its `model.json` beside.
         target: The ONNX file.
+        whole: Leave in it the channels that are 0 wherever they are read; otherwise they are cut out.
 
     Raises:
         ModelError: The model cannot be read, or the exported one computes something else.
@@ -88,7 +92,7 @@ def export_onnx(model: Path, target: Path) -> Exported:
     onnx = need("onnx")
     for name in ("onnxscript", "onnxruntime"):
         need(name)
-    card, network = load_network(model)
+    card, network, _, cut = make_ready(model, whole=whole)
     deployed = Deployed(_pooling_by_mean(network), card.normalisation).eval()
     proto = _traced(deployed, card.size)
     _strip(proto)
@@ -99,7 +103,7 @@ def export_onnx(model: Path, target: Path) -> Exported:
     onnx.checker.check_model(onnx.load_model_from_string(content))
     difference = _compare(deployed, content, card.size)
     write_bytes(target, content)
-    return Exported(target, card, zeros, weights, difference, sum(BATCHES))
+    return Exported(target, card, zeros, weights, difference, sum(BATCHES), cut)
 
 
 def _pooling_by_mean(network: nn.Module) -> nn.Module:

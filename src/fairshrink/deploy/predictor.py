@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from fairshrink.data.normalise import Normalisation, network_inputs
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.deploy.images import decoded, one_file
 from fairshrink.deploy.onnx_file import open_onnx
 from fairshrink.deploy.packed import card_of, fill, is_packed, read_packed
+from fairshrink.deploy.resize import resize
 from fairshrink.errors import DataError, ModelError, StoreError
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_meta, read_weights
@@ -118,7 +119,7 @@ def load_network(path: Path) -> tuple[Card, nn.Module]:
             f"  {error}\n  For a checkpoint of your own, `fairshrink run` with model.checkpoint writes both: see docs/models.md."
         ) from error
     card = read_card(meta, str(beside))
-    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    model = _built(path, card, weights)
     load_into(model, weights)
     return card, model.eval()
 
@@ -127,9 +128,25 @@ def _packed_network(path: Path) -> tuple[Card, nn.Module]:
     """Everything stands in the one file."""
     found = read_packed(path)
     card = card_of(path, found.about)
-    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    model = _built(path, card, found.weights)
     fill(path, model, found.weights)
     return card, model.eval()
+
+
+def _built(path: Path, card: Card, weights: dict[str, Tensor]) -> nn.Module:
+    """The network of a card; where channels were cut out of it, as narrow as its weights."""
+    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    if card.cut is not None:
+        try:
+            resize(model, {name: tuple(tensor.shape) for name, tensor in weights.items()}, example_of(card))
+        except ModelError as error:
+            raise ModelError(f"'{path}' says that channels were cut out of it, but {error}") from error
+    return model
+
+
+def example_of(card: Card) -> Tensor:
+    """An image of a model's size, (1, 3, size, size)."""
+    return torch.zeros(1, 3, card.size, card.size)
 
 
 def _open(path: Path, threads: int | None) -> tuple[Card, Member]:
