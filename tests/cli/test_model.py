@@ -244,6 +244,7 @@ def test_where_nothing_can_be_cut_that_is_said(command, tmp_path):
             "--cut is 'small.pt': a name that ends in .safetensors was expected, such as small.saf",
         ),
         (["--cut", "model.safetensors"], "--cut is 'model.safetensors', which is the model itself"),
+        (["--cut", "a.safetensors", "--packed", "a.safetensors"], "--packed and --cut name the same file"),
         (
             ["--cut", "small.safetensors", "--whole"],
             "--whole leaves every channel where it is, and --cut takes some out",

@@ -121,10 +121,7 @@ def test_what_it_has_to_beat():
         done = compress(wide(), toy_splits(), scp(0.3, 1, select=select, **ALL | {"fine_tune": 0}))
         kept[select] = gone(done)
         assert int(kept[select].sum()) == 3
-    model = wide()
-    sums = sum(model.get_parameter(n).detach().double().abs().flatten(1).sum(1) for n in ("3.weight",)) + sum(
-        model.get_parameter(n).detach().double().abs() for n in ("3.bias", "4.weight", "4.bias")
-    )
+    sums = wide()[3].weight.detach().double().abs().flatten(1).sum(1)
     assert set(sums.argsort()[:3].tolist()) == set(kept["magnitude"].nonzero().flatten().tolist())
     assert len({tuple(mask.tolist()) for mask in kept.values()}) == 3
 
@@ -181,6 +178,8 @@ def test_whole_channels_by_saliency_go_in_several_layers():
     done = compress(wide(), toy_splits(), fairprune_channels(0.5, step=0.25, layers="all", epochs=1, lr=0.05))
     assert [(step.fixed, step.total) for step in done.steps] == [(4, 16), (8, 16)]
     assert int(gone(done, "0").sum() + gone(done, "3").sum()) == 8
+    one = compress(wide(), toy_splits(), fairprune_channels(0.25, step=0.25, layers=("last",), epochs=0))
+    assert (int(gone(one, "0").sum()), int(gone(one, "3").sum())) == (0, 2)
     most = compress(wide(), toy_splits(), fairprune_channels(14 / 16, step=1.0, layers=("0", "3"), epochs=0))
     assert (int(gone(most, "0").sum()), int(gone(most, "3").sum())) == (5, 9)  # one is left in each
     norms = compress(wide(), toy_splits(), fairprune_channels(0.25, step=0.25, epochs=0, norms="reestimate"))
@@ -195,6 +194,32 @@ def test_whole_channels_have_to_beat_the_same():
         kept[select] = tuple(torch.cat([gone(done, "0"), gone(done, "3")]).tolist()) if done.frozen.mask else ()
     assert [sum(mask) for mask in kept.values()] == [4, 4, 4, 0]
     assert len(set(kept.values())) == 4
+
+
+def shares(widths=(24, 36), **settings) -> list[int]:
+    """How many channels go of two layers; the kernels of the second are much larger."""
+    torch.manual_seed(0)
+    a, b = widths
+    model = nn.Sequential(
+        *[nn.Conv2d(2, a, 3, padding=1), nn.ReLU(), nn.Conv2d(a, b, 3, padding=1), nn.ReLU()],
+        *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(b, 3)],
+    )
+    done = compress(model, toy_splits(), fairprune_channels(layers="all", epochs=0, **settings))
+    return [int(gone(done, layer).sum()) for layer in ("0", "2")]
+
+
+def test_by_lot_each_channel_has_the_same_chance():
+    few, more = shares(ratio=0.5, step=0.5, select="random")
+    assert few + more == 30
+    assert 7 <= few <= 17  # 12 are expected; three standard deviations are 5.8
+
+
+def test_every_layer_gives_its_share():
+    assert shares(ratio=0.25, step=0.25, ranking="layer") == [6, 9]
+    assert shares(ratio=0.5, step=0.25, ranking="layer", select="magnitude") == [12, 18]
+    lost = r"ratio 0\.96 of every layer would remove the last of the 2 channels of layer '0'"
+    with pytest.raises(ConfigError, match=lost):
+        shares((2, 100), ratio=0.96, step=1.0, ranking="layer", select="magnitude")
 
 
 def test_the_score_of_a_channel_is_the_sum_over_its_weights():
@@ -257,7 +282,9 @@ def test_settings_that_cannot_be_used_are_refused(settings, words):
 
 
 def test_steps_that_would_remove_nothing_or_all_are_refused():
-    with pytest.raises(ConfigError, match=r"layer '3' has 10 channels, of which 0\.02 is too few.*Give at least 0\.1"):
+    with pytest.raises(
+        ConfigError, match=r"layer '3' has 10 channels, and steps of 0\.02 are too small.*Give at least 0\.1"
+    ):
         compress(wide(), toy_splits(), scp(0.02, 3))
     with pytest.raises(ConfigError, match="layer '3' has 10 channels, and 10 of them would be removed in the end"):
         compress(wide(), toy_splits(), scp(0.48, 2))

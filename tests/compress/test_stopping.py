@@ -72,7 +72,7 @@ def test_a_step_that_knows_its_start_is_compared_with_it():
 
 
 def test_f1_is_compared_with_the_start_not_with_the_step_before():
-    assert f1_lost(0.3)([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.300"
+    assert f1_lost(0.3)([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.3"
     assert f1_lost(0.3)([START, WORSE, WORSE]) is not None
     assert f1_lost(0.34)([START, WORSE]) is None
     assert f1_lost(0.0)([START, START]) is None
@@ -93,11 +93,11 @@ def test_a_group_without_samples_has_no_f1_to_lose():
 def test_the_first_of_several_rules_stops():
     rule = first_of(gap_reached("eopp1", 0.2), never, f1_lost(0.3))
     assert isinstance(rule, FirstOf)
-    assert rule([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.300"
+    assert rule([START, WORSE]) == "macro F1 0.667 is 0.333 below the start, more than 0.3"
     assert rule([STEP, STEP]) == "eopp1 0.100 reached the target 0.200"
     assert rule([WORSE, WORSE]) is None
     both = first_of(gap_reached("eopp1", 0.9), f1_lost(0.3))([START, WORSE])
-    assert both == "eopp1 0.500 reached the target 0.900; macro F1 0.667 is 0.333 below the start, more than 0.300"
+    assert both == "eopp1 0.500 reached the target 0.900; macro F1 0.667 is 0.333 below the start, more than 0.3"
 
 
 def test_a_single_rule_is_itself():
@@ -119,13 +119,13 @@ def test_it_stalls_when_the_gap_no_longer_falls():
     assert rule(gap_of(0.3, 0.4)) is None  # patience
     assert rule(gap_of(0.3, 0.3, 0.3)) is None  # no fall is no reason with 0
     assert rule(gap_of(0.3, 0.4, 0.2, 0.3)) is None
-    assert rule(gap_of(0.2, 0.3, 0.4)) == "eopp1 fell by less than 0.000 in each of the last 2 steps, to 0.400"
+    assert rule(gap_of(0.2, 0.3, 0.4)) == "eopp1 grew in each of the last 2 steps, to 0.400"
     assert rule(gap_of(0.4, 0.2, 0.3, 0.4)) is not None
 
 
 def test_a_fall_that_is_too_small_is_none():
     assert stalled("eopp1", 0.05, 1)(gap_of(0.3, 0.2)) is None
-    assert stalled("eopp1", 0.05, 1)(gap_of(0.3, 0.27)) == "eopp1 fell by less than 0.050 in the last step, to 0.270"
+    assert stalled("eopp1", 0.05, 1)(gap_of(0.3, 0.27)) == "eopp1 fell by less than 0.05 in the last step, to 0.270"
     assert stalled("eopp1", None, 1) is never
 
 
@@ -153,7 +153,7 @@ def test_what_a_step_is_worth():
 def test_the_rule_of_scp():
     assert stopping("none", "eodd", (0.01, 0.0, 2)) is never
     rule = stopping("thresholds", "eodd", (0.01, None, 2))
-    assert rule([replace(WORSE, start=START)]) == "macro F1 0.667 is 0.333 below the start, more than 0.010"
+    assert rule([replace(WORSE, start=START)]) == "macro F1 0.667 is 0.333 below the start, more than 0.01"
     assert taking("last", "thresholds", "eodd", 0.01) is None
     assert taking("fate", "none", "eodd", 0.01) == LargestFate("eodd", None)
     assert taking("fate", "thresholds", "eodd", 0.01) == LargestFate("eodd", 0.01)

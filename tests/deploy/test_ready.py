@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fairshrink.compress.frozen import Frozen
+from fairshrink.deploy import ready as ready_module
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.deploy.export import export_onnx
 from fairshrink.deploy.predictor import Predictor, load_network
@@ -93,3 +94,13 @@ def test_damaged_and_foreign_files_are_refused(narrow_file, tmp_path):
         ModelError, match=r"broken.*says that channels were cut out of it, but .*'features.3': it has 9 inputs"
     ):
         load_network(broken)
+
+
+def test_what_cannot_be_traced_can_be_exported_whole(narrow_file, monkeypatch):
+    def untraced(*given):
+        raise ModelError("the model could not be traced")
+
+    monkeypatch.setattr(ready_module, "cut", untraced)
+    with pytest.raises(ModelError, match="could not be traced\n  With --whole nothing is cut"):
+        make_ready(narrow_file)
+    assert make_ready(narrow_file, whole=True).cut is None

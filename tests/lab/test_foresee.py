@@ -30,6 +30,7 @@ WRONG = [
         r"^\[\[shrink\]\] 2 \('paper'\): leave: the model has no layer 'classifer'.*mean 'classifier'",
     ),
     (EVERYTHING, ModelError, r"^\[\[shrink\]\] 2 \('paper'\): .* besides what leave = .* nothing to shrink"),
+    (THREE | {"method": "fairprune_channels"}, ConfigError, "there are 3 weights for 2 groups"),
     (THREE, ConfigError, r"^\[\[shrink\]\] 2 \('paper'\): there are 3 weights for 2 groups"),
     (PAPER | {"unprivileged": "tone I"}, ConfigError, "unprivileged is 'tone I', which is no group of the data"),
     (
@@ -38,7 +39,7 @@ WRONG = [
         r"^\[\[shrink\]\] 2 \('paper'\): layer 'features.1' is no conv",
     ),
     (SCP | {"layer": "feature.0"}, ConfigError, r"layer 'feature.0' is not in the model. Did you mean 'features.0'"),
-    (SCP | {"layer": "features.0"}, ConfigError, "has 16 channels, of which 0.02 is too few"),
+    (SCP | {"layer": "features.0"}, ConfigError, "has 16 channels, and steps of 0.02 are too small"),
     (SCP | {"channel_ratio": 0.999, "iterations": 1}, ConfigError, "128 of them would be removed in the end"),
 ]
 

@@ -17,11 +17,12 @@ SCP = {
     "take": "last",
     "compared": 16,
 }
+WHOLE = {"method": "fairprune_channels", "parent": "train", "ratio": 0.1, "step": 0.1, "epochs": 0, "columns": 1}
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    experiment = tiny(data={"folds": 3, "groups": ["tone"]}, train={"epochs": 1}, shrink=[SCP])
+    experiment = tiny(data={"folds": 3, "groups": ["tone"]}, train={"epochs": 1}, shrink=[SCP, WHOLE])
     root = tmp_path_factory.mktemp("run") / "run"
     done = run(experiment, root)
     before = {path: path.stat().st_mtime_ns for path in root.glob("stages/*/fold-*/channels.json")}
@@ -60,7 +61,14 @@ def test_the_control_has_them_too_and_lacks_none(paths):
 
 def test_they_are_written_once(paths):
     done, before = paths
-    assert len(before) == 6
+    assert len(before) == 9
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
     assert all(json.loads(path.read_text(encoding="utf-8")) for path in before)
     assert not list(done.root.glob("stages/00-train/**/channels.json"))
+
+
+def test_channels_that_go_by_saliency_are_looked_at_too(paths):
+    done, _ = paths
+    found = read_json(done.root / "stages/03-fairprune_channels/fold-0/channels.json")
+    assert sum(len(layer["removed"]) for layer in found["layers"]) == 24
+    assert (found["attribute"], found["compared"], found["tap"]) == ("tone", 128, "before")

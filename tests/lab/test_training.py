@@ -43,6 +43,10 @@ def saved(tmp_path):
     ("change", "message"),
     [
         ({"classes": CLASSES[::-1]}, "was trained for the classes angioma-like, .* but the data have naevus-like"),
+        (
+            {"cut": {"features.0": (2,)}},
+            "channels were cut out of the checkpoint '.*mine.safetensors'.* Give the whole model",
+        ),
         ({"backbone": "resnet18"}, "was trained with model.backbone = 'resnet18', but the experiment has 'small_cnn'"),
         ({"size": 64}, "was trained with data.size = 64, but the experiment has 32.*Set data.size = 64"),
         (

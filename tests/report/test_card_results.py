@@ -91,4 +91,4 @@ def test_removed_channels_and_what_was_taken_are_on_the_card(channels):
     assert "those of 0 to 20 of 512 channels of layer4.1.conv2 among them" in text
     assert "Taken was: fold 0, step 2 of the 3 that were done" in text
     assert "- **Favoured group**: none: the score treats all groups alike" in text
-    assert "was re-trained just as SCP was, with no channel removed (its control)" in written(channels, 4)
+    assert "was re-trained by the settings of SCP, with no channel removed (its control)" in written(channels, 4)

@@ -16,7 +16,7 @@ def test_the_caption_says_how_to_read_it(channels):
         "SCP and SCP random on Vanilla, iteration by iteration. FATE is against the model that was started"
     )
     for words in ("mean of the 3 folds as far as all of them went", "A ring marks the iteration", "th_acc",
-                  "Grey crosses: the same re-training with no channel removed"):  # fmt: skip
+                  "Grey crosses: re-training by the same settings with no channel removed"):  # fmt: skip
         assert words in text
     assert "undefined" not in text
     (svg,) = picture.panels

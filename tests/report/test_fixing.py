@@ -102,7 +102,10 @@ def test_removed_channels_are_said_in_their_own_words(channels):
     assert fixing.axis([scp]) == "share of channels removed"
     assert fixing.axis([scp, named(channels, "obd")]) == "share of weights fixed at zero"
     assert fixing.brief(control) == "no channel removed"
-    assert fixing.clause(channels, control) == "was re-trained just as SCP was, with no channel removed (its control)"
+    assert (
+        fixing.clause(channels, control)
+        == "was re-trained by the settings of SCP, with no channel removed (its control)"
+    )
     assert fixing.cell(channels, control)[:2] == ("0.0\u00a0%", ())
     assert fixing.control_of(channels, scp) is fixing.control_of(channels, named(channels, "scp-random")) is control
 

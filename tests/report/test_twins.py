@@ -72,9 +72,9 @@ def test_without_a_twin_there_is_nothing_to_say(uncontrolled, quantised):
 
 def test_removed_channels_have_their_own_control_and_selections(channels):
     control, random = [twins.against(pair) for pair in paired.pairs(channels)]
-    assert control == "the same re-training with no channel removed"
+    assert control == "re-training by the same settings with no channel removed"
     assert random == "SCP random (chosen alike, its channels by lot)"
-    assert twins.headline(channels).startswith("Against the same re-training with no channel removed, ")
+    assert twins.headline(channels).startswith("Against re-training by the same settings with no channel removed, ")
     size = [replace(stage.record, params={"select": "magnitude"}) for stage in channels.stages[-1:]]
     by_size = channels.stages[-1]._replace(record=size[0])
     pairs = paired.pairs(channels._replace(stages=[*channels.stages[:-1], by_size]))

@@ -146,6 +146,10 @@ def _check_targets(model: Path, targets: dict[str, Path | None], whole: bool) ->
         ending, such = ENDINGS[name]
         if target.suffix.lower() != ending:
             raise ConfigError(f"--{name} is '{target}': a name that ends in {ending} was expected, such as {such}.")
+    if len({target.resolve() for target in named.values()}) < len(named):
+        raise ConfigError(
+            f"{' and '.join(f'--{name}' for name in named)} name the same file. Give each a name of its own."
+        )
     if whole and "cut" in named:
         raise ConfigError("--whole leaves every channel where it is, and --cut takes some out. Leave one of them out.")
     if model.suffix.lower() == ".onnx" or (model.is_file() and is_packed(model)):

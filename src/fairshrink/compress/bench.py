@@ -8,7 +8,6 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fairshrink.compress.channels import ConvLayer, Which, example_of, find_layers, removed, spread
@@ -117,13 +116,14 @@ class Bench:
         """The same with whole channels. One stays in every layer, the one with the highest score: without it nothing passes."""
         parameters = dict(self.model.named_parameters())
         wanted = round(ratio * self.total) - self.fixed(frozen)
-        kept = {}
-        for name, layer in self.layers.items():
-            gone = removed(layer, frozen)
-            left = scores[name].cpu().double().masked_fill(gone, -inf)
-            kept[name] = gone | (torch.arange(layer.count) == left.argmax())
-        scores = {name: score.cpu() for name, score in scores.items()}
-        for name, chosen in lowest(scores, wanted, taken=kept, ranking=self.recipe.ranking).items():
+        gone = {name: removed(layer, frozen) for name, layer in self.layers.items()}
+        ranked = {name: _one_kept(scores[name].cpu().double(), gone[name]) for name in self.layers}
+        for name, chosen in lowest(ranked, wanted, taken=gone, ranking=self.recipe.ranking).items():
+            if (chosen | gone[name]).all():
+                raise ConfigError(
+                    f"ratio {ratio:g} of every layer would remove the last of the {len(chosen)} channels of layer "
+                    f"'{self.layers[name].name}'. Give a smaller ratio, or ranking = \"global\"."
+                )
             frozen = frozen.remove(spread(self.layers[name], chosen, parameters), parameters)
         return frozen
 
@@ -169,6 +169,12 @@ class Bench:
         return sum(int(mask.sum()) for name, mask in frozen.mask.items() if name in self.weights)
 
 
+def _one_kept(scores: Tensor, gone: Tensor) -> Tensor:
+    """The scores of a layer, that of its best channel beyond all others: it goes last."""
+    best = scores.masked_fill(gone, -inf).argmax()
+    return scores.index_fill(0, best, inf)
+
+
 def set_up(model: nn.Module, data: Splits, recipe: Recipe, frozen: Frozen, how: tuple[Task, int]) -> Bench:
     """A copy of the model with what is fixed already written into it; `how` is the task and the seed.
 
@@ -209,8 +215,8 @@ def _layers(model: nn.Module, data: Splits, recipe: Recipe) -> dict[str, ConvLay
     counts = [round(ratio * total) for ratio in recipe.schedule()]
     if any(after <= before for before, after in pairwise([0, *counts])) and recipe.fixes:
         raise ConfigError(
-            f"{of} {total:,} channels, of which {next(iter(recipe.schedule())):g} is too few: some step would remove none. "
-            f"Give at least {1 / total:.3g} of them a step."
+            f"{of} {total:,} channels, and steps of {next(iter(recipe.schedule())):g} are too small: some would remove none. "
+            f"Give at least {1 / total:.3g} (scp: channel_ratio, others: step), or a larger share in the last one."
         )
     if max(counts) > free:
         raise ConfigError(

@@ -103,6 +103,8 @@ def example_of(batches: Batches) -> Tensor:
 
 
 def _named(model: nn.Module, which: Which, known: list[str], example: Tensor) -> set[str]:
+    if isinstance(which, tuple) and len(which) == 1:
+        which = which[0]
     if which == "all":
         return set(known)
     if which == "last":

@@ -48,7 +48,8 @@ class Entanglement:
     both are the same.
 
     Attributes:
-        layer: "last", "all", "inner", the name of a convolution, or several names.
+        layer: "last", "all", "inner", the name of a convolution, or several names; a recipe that removes channels of certain
+            layers has these scored.
         temperature: T of Eq. 1.
         normalize: Whether each map is brought to length 1 first; the squared distance is then twice the cosine distance.
         tap: "before" the activation: what the layer and its norm put out; "after" it: what the next activation puts out, behind
@@ -88,7 +89,8 @@ class Entanglement:
             DataError: No batch holds two groups with somebody who has a partner.
             ModelError: The model has no convolution, or a score is not finite.
         """
-        layers = find_layers(model, self.layer, example_of(batches))
+        given = {layer.name: layer for layer in context.layers.values()}
+        layers = given or find_layers(model, self.layer, example_of(batches))
         found = read_channels(model, batches, layers, self)
         return {layers[name].weight: score for name, score in found.scores.items()}
 

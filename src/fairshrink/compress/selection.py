@@ -18,22 +18,16 @@ from fairshrink.types import Batches
 
 @dataclass(frozen=True)
 class Magnitude:
-    """The largest weights go first, whoever needs them; or the smallest.
-
-    Attributes:
-        largest: Which of both. Where weights are moved and the rest is trained, it is the largest; where they are removed, the
-            smallest.
+    """The largest weights go first, whoever needs them.
 
     Source: Zhou et al. 2017 (INQ), Sec. 3.2, its pruning-inspired partition: large weights matter more, so they are fixed
-    while there are still others to make up for it. Li et al. 2017 remove the channels with the smallest sums.
+    while there are still others to make up for it.
     """
 
-    largest: bool = True
-
     def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
-        """Parameter name -> the absolute value of each weight, or minus that; the data are not read."""
-        parameters, sign = dict(model.named_parameters()), -1 if self.largest else 1
-        return {name: sign * parameters[name].detach().double().abs() for name in context.names or compressible(model)}
+        """Parameter name -> minus the absolute value of each weight; the data are not read."""
+        parameters = dict(model.named_parameters())
+        return {name: -parameters[name].detach().double().abs() for name in context.names or compressible(model)}
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,29 @@ class PerChannel:
         return {weight: _summed(layer, scores) for weight, layer in context.layers.items()}
 
 
+@dataclass(frozen=True)
+class ChannelMagnitude:
+    """The channels with the smallest kernels go first: the mean absolute weight, so that layers of any size can be compared.
+
+    Source: Li et al. 2017, who rank the sums within a layer, where sum and mean say the same.
+    """
+
+    def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
+        """Name of a layer's weight -> score of each of its channels, (K,); the data are not read."""
+        parameters = dict(model.named_parameters())
+        return {name: parameters[name].detach().double().abs().flatten(1).mean(1) for name in context.layers}
+
+
+@dataclass(frozen=True)
+class RandomChannels:
+    """Channels go in an order drawn by lot, each with the same chance, whatever the size of its layer."""
+
+    def __call__(self, model: nn.Module, task: Task, batches: Batches, context: Context) -> Scores:
+        """Name of a layer's weight -> a number from 0 to 1 for each of its channels, (K,); the data are not read."""
+        parameters = dict(model.named_parameters())
+        return {name: _lots(parameters[name].detach().flatten(1)[:, 0], name, context.seed) for name in context.layers}
+
+
 def per_channel(criterion: Criterion) -> PerChannel:
     """Score whole channels by what their weights score together."""
     return PerChannel(criterion)
@@ -87,9 +104,9 @@ def channel_selection(select: str, own: str, criterion: Criterion) -> Criterion:
     """
     known = {
         own: criterion,
-        "magnitude": per_channel(Magnitude(largest=False)),
-        "random": per_channel(Random()),
-        "none": per_channel(Random()),
+        "magnitude": ChannelMagnitude(),
+        "random": RandomChannels(),
+        "none": RandomChannels(),
     }
     return _known(select, known)
 

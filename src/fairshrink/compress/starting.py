@@ -86,7 +86,7 @@ def ahead(ratios: Iterable[float], start: Step, *, idle: bool = False, unit: str
     if start.fixed and not coming:
         raise ConfigError(
             f"the ratio {max(ratios, default=0):g} is reached before the first step: {start.fixed:,} of {start.total:,} {unit} "
-            f"({start.ratio:.3f}) are fixed already, and ratios are cumulative. Give a larger ratio, or start from a model "
-            "with less fixed."
+            f"({start.ratio:.3f}) are fixed already, and ratios are cumulative. Give a larger ratio (of scp: "
+            "channel_ratio times iterations), or start from a model with less fixed."
         )
     return coming

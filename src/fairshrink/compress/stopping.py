@@ -116,7 +116,7 @@ class F1Lost:
         lost = before - now
         if lost <= self.most:
             return None
-        return f"macro F1 {now:.3f} is {lost:.3f} below the start, more than {self.most:.3f}"
+        return f"macro F1 {now:.3f} is {lost:.3f} below the start, more than {self.most:g}"
 
 
 def stalled(metric: str, least: float | None, patience: int) -> StopRule:
@@ -179,7 +179,8 @@ class Stalled:
         if len(gains) < self.patience or any(gain >= self.least for gain in gains):
             return None
         often = "the last step" if self.patience == 1 else f"each of the last {self.patience} steps"
-        return f"{self.metric} fell by less than {self.least:.3f} in {often}, to {values[-1]:.3f}"
+        fell = "grew" if self.least == 0 else f"fell by less than {self.least:g}"
+        return f"{self.metric} {fell} in {often}, to {values[-1]:.3f}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from fairshrink.compress.frozen import Frozen
 from fairshrink.deploy.card import Card
 from fairshrink.deploy.cut import Cut, cut
 from fairshrink.deploy.predictor import example_of, load_network
+from fairshrink.errors import ModelError
 from fairshrink.models.checkpoint import DIGEST, read_meta, save_model
 
 
@@ -51,7 +52,10 @@ def make_ready(model: Path, *, whole: bool = False) -> Ready:
     card, network = load_network(model)
     if whole or card.cut is not None:
         return Ready(card, network, network, None)
-    done = cut(network, example_of(card))
+    try:
+        done = cut(network, example_of(card))
+    except ModelError as error:
+        raise ModelError(f"{error}\n  With --whole nothing is cut, and the model is exported as it is.") from error
     if not done.removed:
         return Ready(card, network, network, done)
     return Ready(replace(card, cut=done.removed), done.model.eval(), network, done)

@@ -13,6 +13,7 @@ from fairshrink.compress.bench import set_up
 from fairshrink.compress.criteria import Saliency
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.recipe import Recipe
+from fairshrink.compress.selection import PerChannel
 from fairshrink.compress.units import compressible
 from fairshrink.data.dataset import BY_IMAGE, cluster_names
 from fairshrink.data.groups import Attribute
@@ -60,8 +61,9 @@ def _check_recipe(recipe: Recipe, model: nn.Module, shape: tuple[int, int]) -> N
         set_up(model, Splits(batches, batches, []), recipe, Frozen(), (classify, 0))
     else:
         compressible(model, recipe.include, recipe.leave)
-    if isinstance(recipe.criterion, Saliency):
-        recipe.criterion.contrast(torch.ones(num_groups, dtype=torch.int64), 0)
+    criterion = recipe.criterion.criterion if isinstance(recipe.criterion, PerChannel) else recipe.criterion
+    if isinstance(criterion, Saliency):
+        criterion.contrast(torch.ones(num_groups, dtype=torch.int64), 0)
 
 
 @dataclass(frozen=True)

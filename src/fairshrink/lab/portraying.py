@@ -13,7 +13,7 @@ from fairshrink.lab.work import scoring_rows
 
 SAMPLES = 64  # of each group, as for the picture of the first layer
 COMPARED, IMAGES = 128, 512  # of channels: at once, and in all
-SCORE = "entanglement"
+SCP, SCORE = "scp", "entanglement"
 
 
 def portray(shrinking: Shrinking) -> None:
@@ -56,8 +56,10 @@ def _score(shrinking: Shrinking, fold: int) -> Entanglement:
     step, stage = shrinking.twin or (shrinking.step, shrinking.stage)
     chosen = read_json(stage.fold(fold).result)["chosen"]
     settings = step.candidates()[chosen or 0]
-    criterion = step.recipe(settings | ({"select": SCORE} if "select" in settings else {})).criterion
-    return criterion if isinstance(criterion, Entanglement) else Entanglement(compared=COMPARED)
+    own = step.recipe(settings).criterion
+    if step.method == SCP:
+        own = step.recipe(settings | {"select": SCORE}).criterion
+    return own if isinstance(own, Entanglement) else Entanglement(compared=COMPARED)
 
 
 def _channels(shrinking: Shrinking, fold: int, recipe: Recipe) -> None:

@@ -156,6 +156,11 @@ def _check_card(path: Path, here: Card) -> None:
     card = _own_card(path.with_suffix(".json"))
     if card is None:
         return
+    if card.cut is not None:
+        raise ModelError(
+            f"channels were cut out of the checkpoint '{path}', so it no longer has the form of the backbone. Give the "
+            "whole model that it was exported from."
+        )
     if card.classes != here.classes:
         raise ModelError(
             f"the checkpoint '{path}' was trained for the classes {', '.join(card.classes)}, but the data have "

@@ -85,7 +85,7 @@ def _moved(curves: Sequence[Curve]) -> str:
     chance = np.mean([np.mean(curve.chance) for curve in curves])
     return (
         f"Mean of all channels before: {every:.4f}, by chance {chance:.4f}. Of those that stayed: {before:.4f} before, "
-        f"{after:.4f} after; the rest of the difference is that the lowest are missing."
+        f"{after:.4f} after; the rest of the difference is that the removed ones are missing."
     )
 
 

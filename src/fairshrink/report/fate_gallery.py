@@ -47,7 +47,7 @@ def _caption(family: Family, what: str, step: str) -> str:
     if family.th_acc:
         parts.append("Dotted: how much macro F1 may be lost (th_acc).")
     if any(line.control for line in family.lines):
-        parts.append("Grey crosses: the same re-training with no channel removed (the control).")
+        parts.append("Grey crosses: re-training by the same settings with no channel removed (the control).")
     return " ".join([*parts, *_undefined(family.lines)])
 
 

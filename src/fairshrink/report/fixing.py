@@ -134,7 +134,9 @@ def clause(run: Run, stage: Stage) -> str:
     if is_control(stage):
         beside = next((one.label for one in run.stages if one.record.name == stage.record.of), None)
         nothing = f"with {'no channel removed' if removing.removes(stage) else 'nothing fixed'}"
-        return f"was re-trained {f'just as {beside} was, {nothing} (its control)' if beside else nothing}"
+        # SCP and its control stop and choose their iterations each for itself.
+        like = f"by the settings of {beside}" if removing.removes(stage) else f"just as {beside} was"
+        return f"was re-trained {f'{like}, {nothing} (its control)' if beside else nothing}"
     again = ", with re-training after each step" if retrained(stage) else ""
     if removing.removes(stage):
         return f"{removing.clause(stage)}{again}"

@@ -72,5 +72,5 @@ def _caption(section: Section) -> str:
     return (
         f"Step by step, the ways that were chosen. {fate_gallery.READ} Thick: mean over {over}, as far as all of them went; "
         f"faint: single ones. A ring marks the step whose model was kept (0 is the start), with how many {over} kept it. Grey "
-        "crosses: the same re-training with no channel removed."
+        "crosses: re-training by the same settings with no channel removed."
     )

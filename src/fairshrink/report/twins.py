@@ -7,7 +7,7 @@ from fairshrink.report.records import Run, Stage
 from fairshrink.report.words import listed, probability, signed, signed_interval
 
 SAME = "the same re-training without quantisation"
-UNCUT = "the same re-training with no channel removed"
+UNCUT = "re-training by the same settings with no channel removed"
 SELECTED = {"random": ", its weights by lot", "magnitude": ", its largest weights first"}
 
 
