@@ -58,6 +58,7 @@ class Case:
 
 RESNET = {"layer1.0.conv1": [0, 9], "layer1.0.bn1": [0, 9], "layer4.1.conv2": [1], "layer4.1.bn2": [1]}
 KEPT_ALIVE = "'layer4.0.downsample.0' and 'layer4.0.conv2' put out into the same channels"
+SUM = "'a sum with what no layer puts out' needs every channel where it is"
 STREAM = ("0", "1", "3.conv2", "3.bn2")
 CASES = [
     Case("linear behind", lambda: pooled(conv(2, 5), nn.ReLU(), channels=5), {"0": [1, 4]}, {"0": (1, 4)}),
@@ -98,7 +99,7 @@ CASES = [
              "one": [(1, "'two' puts out into the same channels")], "two": [(1, "'one' puts out into the same channels")]
          }),
     Case("added to a constant", lambda: Beside(lambda a, b: a + b.abs() + 1, *pooled(channels=4)), {"one": [1], "two": [1]}, {},
-         {"one": [(1, MADE)], "two": [(1, MADE)]}),
+         {"one": [(1, SUM)], "two": [(1, SUM)]}),
     Case("group norm", lambda: pooled(conv(2, 4), nn.GroupNorm(2, 4), channels=4), {"0": [1], "1": [1]}, {},
          {"0": [(1, "'1' needs every channel where it is")]}),
     Case("the end", lambda: nn.Sequential(conv(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten()), {"0": [1]}, {},

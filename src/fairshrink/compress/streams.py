@@ -180,6 +180,8 @@ def _plain(graph: _Graph, module: nn.Module) -> bool:
 
 def _name(graph: Any, node: Any) -> str:
     module = node.module
+    if _adds_unseen(node.grad_fn):
+        return "a sum with what no layer puts out"
     if isinstance(module, nn.Parameter):
         return graph._param_to_name.get(module, "a parameter")
     return graph._module2name.get(module) or type(module).__name__.strip("_")
