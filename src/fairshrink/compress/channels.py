@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.graph import inner
+from fairshrink.compress.streams import CONVOLUTIONS, placed
 from fairshrink.compress.units import NORMS
 from fairshrink.errors import ConfigError, DataError, ModelError, suggest
 from fairshrink.maths.samples import check_parts
+from fairshrink.maths.taps import evaluating
 from fairshrink.types import Batches
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 SEVERAL = ("all", "inner")
 
 Which = str | tuple[str, ...]
@@ -187,16 +188,11 @@ def _norms_behind(model: nn.Module, names: set[str], example: Tensor) -> dict[st
     return found
 
 
-@torch.no_grad()
 def run_once(model: nn.Module, x: Tensor, hooks: Iterable[Any]) -> None:
     """Run a model in evaluation mode under hooks; they are taken away afterwards, and the training flags come back."""
-    flags = {module: module.training for module in model.modules()}
-    like = next(model.parameters())
     try:
-        model.eval()
-        model(x.to(like.device, like.dtype if x.is_floating_point() else None))
+        with evaluating(model), torch.no_grad():
+            model(placed(model, x))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in flags.items():
-            module.training = training
