@@ -7,8 +7,11 @@ import torch
 from fairshrink.compress.channels import find_layers
 from fairshrink.compress.entanglement import Entanglement
 from fairshrink.compress.frozen import Frozen
+from fairshrink.compress.graph import inner
 from fairshrink.compress.methods import scp
 from fairshrink.compress.recipe import compress
+from fairshrink.errors import ModelError
+from fairshrink.lab import channel_portrait as channel_portrait_module
 from fairshrink.lab.analysis_labels import SHUFFLED, Label, draw
 from fairshrink.lab.channel_portrait import DRAWS, Sides, channel_portrait
 from fairshrink.types import GroupBatch
@@ -64,6 +67,22 @@ def test_it_says_which_channels_are_gone_and_which_were_before(found):
     assert layer["chance"] == sorted(layer["chance"])
     assert told["images"] == sum(len(batch.g) for batch in found[0].batches)
     assert (told["compared"], told["tap"], told["groups"]) == (7, "before", ["f", "m"])
+
+
+def test_it_counts_what_is_not_compared_and_says_what_can_be_cut(found):
+    given, told = found
+    (layer,) = told["layers"]
+    assert layer["cuttable"] is ("0" in inner(given.before[0], given.batches[0].x))
+    assert told["skipped"] == len(given.batches) - len(told_apart(given))
+    assert told["alone"] == sum(int((batch.g == g).sum() == 1) for _, batch in told_apart(given) for g in (0, 1))
+
+
+def test_of_a_model_that_cannot_be_followed_it_is_not_said_what_can_be_cut(monkeypatch):
+    def fails(model, example):
+        raise ModelError("no trace")
+
+    monkeypatch.setattr(channel_portrait_module, "inner", fails)
+    assert [layer["cuttable"] for layer in channel_portrait(sides())["layers"]] == [None]
 
 
 def test_chance_is_the_mean_by_rank_of_the_draws(found):

@@ -128,6 +128,11 @@ ENVIRONMENT = {
 }
 
 
+def named(run: Any, name: str) -> Any:
+    """The stage of a run by its name."""
+    return next(stage for stage in run.stages if stage.record.name == name)
+
+
 def _data(plan: Plan) -> dict[str, Any]:
     total = sum(plan.classes.values())
     attributes = {}

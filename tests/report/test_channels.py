@@ -77,3 +77,38 @@ def test_the_same_channels_of_the_control_are_named_beside(run):
     strange = run._replace(stages=[run.stages[0], beside._replace(channels=others), controlled])
     with style.drawing():
         assert not any("after the control" in one.picture.caption for one in channel_parts(strange))
+
+
+@pytest.mark.parametrize(
+    ("cuttable", "said"),
+    [
+        ((True, True), "Removed channels can be cut out of the file (fairshrink export --cut)."),
+        ((False, False), "Removed channels cannot be cut out of the file, because"),
+        ((True, False), "Of conv1 removed channels cannot be cut out of the file, because"),
+        ((None, None), None),
+    ],
+)
+def test_the_caption_says_what_can_be_cut_out(run, cuttable, said):
+    stage = run.stages[2]
+    one = stage.channels[0]
+    layers = [replace(one.layers[0], name=f"conv{n}", cuttable=known) for n, known in enumerate(cuttable)]
+    changed = run._replace(stages=[*run.stages[:2], stage._replace(channels=(replace(one, layers=layers),))])
+    with style.drawing():
+        (part,) = channel_parts(changed)
+    assert (said or "") in part.picture.caption
+    assert ("cut out" in part.picture.caption) == (said is not None)
+
+
+def test_the_caption_counts_what_no_score_saw(run):
+    stage = run.stages[2]
+    assert "Not in the mean" not in _caption(run, stage.channels)
+    alone = tuple(replace(one, alone=1, skipped=2) for one in stage.channels)
+    said = "Not in the mean: 3 images without a partner of the same group and 6 batches with one group only."
+    assert said in _caption(run, alone)
+
+
+def _caption(run, channels):
+    changed = run._replace(stages=[*run.stages[:2], run.stages[2]._replace(channels=channels)])
+    with style.drawing():
+        (part,) = channel_parts(changed)
+    return part.picture.caption

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from fairshrink.report import choice_gallery, style
+from fairshrink.report import choice_gallery, ending, style
+from report.fake_run import named
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +113,11 @@ def test_what_is_left_out_says_why(mapped):
 def test_removed_channels_are_in_no_picture_of_the_settings(channels):
     run = channels._replace(stages=[channels.vanilla, *channels.stages[3:]])
     assert choice_gallery.ablations(run) == []
+
+
+def test_where_the_control_ended_is_said_beside(channels):
+    stage, control = (named(channels, name) for name in ("scp", "scp-control"))
+    assert not any(text.startswith("The control:") for text in choice_gallery.choice(stage, 0).sentences)
+    found = choice_gallery.choice(stage, 0, control).sentences
+    (said,) = ending.sentences(control)
+    assert found[-1] == f"The control: {said[0].lower()}{said[1:]}"

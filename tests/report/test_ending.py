@@ -4,10 +4,7 @@ import pytest
 
 from fairshrink.report import ending
 from fairshrink.report.records import End
-
-
-def named(run, name):
-    return next(stage for stage in run.stages if stage.record.name == name)
+from report.fake_run import named
 
 
 def test_the_step_whose_model_was_kept_is_the_one_that_is_written_down(channels):

@@ -72,7 +72,7 @@ def test_the_control_has_crosses_and_the_bound_stands_in_the_lowest_panel():
     (crosses,) = [line for line in top.get_lines() if line.get_marker() == "x"]
     assert crosses.get_ydata() == pytest.approx([0.0, -0.1])
     assert [text.get_text() for text in low.texts] == ["−0.01 (th_acc)", "−0.02 (th_acc)"]
-    assert not [line for line in rings(top) if list(line.get_xdata()) == [0]]
+    assert [list(line.get_xdata()) for line in rings(top)] == [[1], [0]]  # what the control kept, on its own line
 
 
 def test_a_line_without_a_name_has_no_rings():

@@ -2,10 +2,7 @@ from dataclasses import replace
 
 from fairshrink.report import fate_gallery
 from fairshrink.report.style import drawing
-
-
-def named(run, name):
-    return next(stage for stage in run.stages if stage.record.name == name)
+from report.fake_run import named
 
 
 def test_the_caption_says_how_to_read_it(channels):
@@ -49,13 +46,13 @@ def test_what_is_undefined_is_counted(channels):
 
 def test_too_many_ways_are_counted(channels):
     stage = named(channels, "scp-random")
-    steps = [replace(step, params={"layer": str(n)}, candidate=n) for n in range(7) for step in stage.steps]
+    steps = [replace(step, params={"layer": str(n)}, candidate=n) for n in range(13) for step in stage.steps]
     record = replace(stage.record, of=None)
     many = stage._replace(steps=steps, choice=None, ends=(), record=record)
     run = channels._replace(stages=[channels.vanilla, many])
     with drawing():
         (picture,) = fate_gallery.pictures(run)
-    assert "7 ways are too many to be told apart, and have neither name nor rings." in picture.caption
+    assert "13 ways are too many to be told apart, and have neither name nor rings." in picture.caption
     assert "A ring marks" not in picture.caption
 
 

@@ -9,10 +9,7 @@ from fairshrink.metrics.tradeoff import fate
 from fairshrink.report import fates
 from fairshrink.report.fates import Spot
 from fairshrink.report.grids import average_step_f1
-
-
-def named(run, name):
-    return next(stage for stage in run.stages if stage.record.name == name)
+from report.fake_run import named
 
 
 def test_fate_is_against_the_start_of_the_same_fold(channels):
@@ -70,11 +67,22 @@ def test_candidates_that_differ_in_how_far_they_go_are_one_line(channels):
 def test_more_lines_than_can_be_told_apart_have_no_name(channels):
     stage = named(channels, "scp")
     steps = [replace(step, params={"layer": f"{step.candidate}-{n}"}, candidate=10 * n + step.candidate)
-             for n in range(4) for step in stage.steps]  # fmt: skip
+             for n in range(7) for step in stage.steps]  # fmt: skip
     many = stage._replace(steps=steps, choice=None)
     (family,) = fates.families(channels._replace(stages=[channels.vanilla, many]))
-    assert [line.label for line in family.lines] == [""] * 8
+    assert [line.label for line in family.lines] == [""] * 14
     assert {line.look.colour for line in family.lines} == {fates.MUTED}
+
+
+def test_the_eight_layers_of_an_ablation_are_told_apart_and_other_stages_have_a_picture_of_their_own(channels):
+    stage = named(channels, "scp")
+    steps = [replace(step, params={"layer": f"features.{n}"}, candidate=n) for n in range(8) for step in stage.steps]
+    layers = stage._replace(steps=steps, choice=None, record=replace(stage.record, name="scp-layers"))
+    by_layer, other = fates.families(channels._replace(stages=[channels.vanilla, layers, stage]))
+    assert [line.label.endswith(f"features.{n}") for n, line in enumerate(by_layer.lines)] == [True] * 8
+    assert len({line.look.colour for line in by_layer.lines}) == 8
+    assert len({line.look.marker for line in by_layer.lines}) == 7
+    assert [one.record.name for one in other.stages] == ["scp"]
 
 
 @pytest.mark.parametrize("values", [{"eodd": 0.0, "eopp1": 0.1}, {"eodd": None, "eopp1": 0.1}])

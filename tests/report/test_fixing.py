@@ -4,14 +4,11 @@ import pytest
 
 from fairshrink.report import fixing
 from fairshrink.report.records import Chosen
+from report.fake_run import named
 
 
 def changed(stage, **values):
     return stage._replace(record=replace(stage.record, **values))
-
-
-def named(run, name):
-    return next(stage for stage in run.stages if stage.record.name == name)
 
 
 def test_a_control_is_neither_shrunk_nor_quantised(quantised):

@@ -3,10 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fairshrink.report import removing
-
-
-def named(run, name):
-    return next(stage for stage in run.stages if stage.record.name == name)
+from report.fake_run import named
 
 
 def test_how_many_channels_a_stage_removed_is_that_of_the_steps_that_were_taken(channels):

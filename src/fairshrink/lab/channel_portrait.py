@@ -12,7 +12,10 @@ from torch import nn
 from fairshrink.compress.channels import ConvLayer, removed
 from fairshrink.compress.entanglement import Entanglement, read_channels
 from fairshrink.compress.frozen import Frozen
+from fairshrink.compress.graph import inner
+from fairshrink.errors import ModelError
 from fairshrink.lab.analysis_labels import SHUFFLED, Label, draw
+from fairshrink.train.precision import device_of
 from fairshrink.types import GroupBatch
 
 DRAWS = 5
@@ -49,10 +52,12 @@ def channel_portrait(sides: Sides) -> dict[str, Any]:
 
     Returns:
         attribute, groups, images, and of the score compared, temperature, normalize and tap.
+        alone and skipped: images without a partner of their group, and batches that compare nothing.
         layers: name, channels, the numbers of those that are `removed` in the end and of those that were `lacked` before the
             step (they are among them), and in nats `before` and `after` (K,), SNNL with respect to the groups, averaged over
             the batches; `chance`: sorted, what the channels that were there before give with groups drawn by lot within each
-            batch, averaged over the draws by rank.
+            batch, averaged over the draws by rank; `cuttable`: whether they can be taken out of the file, None where that
+            cannot be told.
 
     Raises:
         DataError: No batch holds two groups with somebody who has a partner.
@@ -60,9 +65,8 @@ def channel_portrait(sides: Sides) -> dict[str, Any]:
 
     Source: Kong et al. 2024, Fig. 1 (2) and (3): sorted scores before and after.
     """
-    scores = [
-        read_channels(model, sides.batches, sides.layers, sides.how).scores for model, _ in (sides.before, sides.after)
-    ]
+    read = [read_channels(model, sides.batches, sides.layers, sides.how) for model, _ in (sides.before, sides.after)]
+    scores, cuttable = [one.scores for one in read], _cuttable(sides)
     drawn = [read_channels(sides.before[0], part, sides.layers, sides.how).scores for part in _by_lot(sides)]
     how = sides.how
     return {
@@ -73,10 +77,13 @@ def channel_portrait(sides: Sides) -> dict[str, Any]:
         "temperature": how.temperature,
         "normalize": how.normalize,
         "tap": how.tap,
+        "alone": read[0].alone,
+        "skipped": read[0].skipped,
         "layers": [
             {
                 "name": name,
                 "channels": layer.count,
+                "cuttable": None if cuttable is None else name in cuttable,
                 "removed": _numbers(layer, sides.after[1]),
                 "lacked": _numbers(layer, sides.before[1]),
                 "before": _rounded(scores[0][name].numpy()),
@@ -86,6 +93,15 @@ def channel_portrait(sides: Sides) -> dict[str, Any]:
             for name, layer in sides.layers.items()
         ],
     }
+
+
+def _cuttable(sides: Sides) -> list[str] | None:
+    """The layers whose channels can be cut alone; None for a model that cannot be traced."""
+    model = sides.before[0]
+    try:
+        return inner(model, sides.batches[0].x[:2].to(device_of(model)))
+    except ModelError:
+        return None
 
 
 def _by_lot(sides: Sides) -> list[list[GroupBatch]]:

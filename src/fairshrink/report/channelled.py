@@ -9,7 +9,8 @@ from fairshrink.errors import StoreError
 class ChannelLayer:
     """One layer's channels: scores before and after, and the sorted scores of chance before.
 
-    `removed` are the numbers of those that are gone in the end, `lacked` of those that were gone before the step.
+    `removed` are the numbers of those that are gone in the end, `lacked` of those that were gone before the step; `cuttable`
+    tells whether they can be taken out of the file, where that is known.
     """
 
     name: str
@@ -19,11 +20,15 @@ class ChannelLayer:
     before: list[float]
     after: list[float]
     chance: list[float]
+    cuttable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelPortrait:
-    """channels.json of one fold; of its images so many are compared with each other at once."""
+    """channels.json of one fold; of its images so many are compared with each other at once.
+
+    `alone` of them have nobody of their group to be compared with; `skipped` batches compare nothing.
+    """
 
     attribute: str
     groups: list[str]
@@ -33,6 +38,8 @@ class ChannelPortrait:
     normalize: bool
     tap: str
     layers: list[ChannelLayer]
+    alone: int = 0
+    skipped: int = 0
 
 
 def check_channels(found: ChannelPortrait, file: str, advice: str) -> None:

@@ -10,7 +10,7 @@ from fairshrink.report.channel_figures import Curve, without
 from fairshrink.report.channelled import ChannelPortrait
 from fairshrink.report.pictures import Picture, panel
 from fairshrink.report.records import Run, Stage
-from fairshrink.report.words import count, plural
+from fairshrink.report.words import count, listed, plural
 
 MOST = 6  # Layers that are shown at once; the rest is folded away.
 
@@ -41,6 +41,7 @@ def _part(run: Run, stage: Stage, index: int) -> ChannelPart:
     caption = " ".join(
         [
             _what(stage.channels),
+            _cuttable(stage.channels[0]),
             *([_moved(next(iter(found.values()))), _control(run, stage)] if len(found) == 1 else []),
         ]
     )
@@ -73,7 +74,30 @@ def _what(folds: Sequence[ChannelPortrait]) -> str:
         f"Soft nearest neighbour loss (SNNL) of each channel with respect to {first.attribute}, sorted: a low one belongs to a "
         f"channel whose maps tell the groups apart. Grey: the model before; orange: after; dashed: what groups drawn by lot give "
         f"in the model before; ticks: where the removed channels lay.{thin} {count(first.images)} training images a fold, "
-        f"{count(first.compared)} compared at once, read {first.tap} the activation."
+        f"{count(first.compared)} compared at once, read {first.tap} the activation.{_uncompared(folds)}"
+    )
+
+
+def _uncompared(folds: Sequence[ChannelPortrait]) -> str:
+    """What no score saw; nothing where everything was compared."""
+    alone, skipped = sum(one.alone for one in folds), sum(one.skipped for one in folds)
+    parts = [f"{plural(alone, 'image')} without a partner of the same group"] if alone else []
+    parts += [f"{plural(skipped, 'batch', 'batches')} with one group only"] if skipped else []
+    return f" Not in the mean: {listed(parts)}." if parts else ""
+
+
+def _cuttable(found: ChannelPortrait) -> str:
+    """Which layers' removed channels can be taken out of the file."""
+    known = [layer for layer in found.layers if layer.cuttable is not None]
+    kept = [layer.name for layer in known if not layer.cuttable]
+    if not known or not any(layer.removed for layer in known):
+        return ""
+    if not kept:
+        return "Removed channels can be cut out of the file (fairshrink export --cut)."
+    which = "Removed" if len(kept) == len(known) else f"Of {listed(kept)} removed"
+    return (
+        f"{which} channels cannot be cut out of the file, because what else puts out into them, such as a shortcut, stays: they are "
+        "only zeroed there, and the model is no smaller."
     )
 
 

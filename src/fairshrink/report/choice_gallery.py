@@ -36,19 +36,29 @@ class ChoicePart(NamedTuple):
     folded: bool
 
 
-def choice(stage: Stage, index: int) -> ChoicePart:
-    """Everything about a stage's choice; without a grid, the sentence that says so."""
+def choice(stage: Stage, index: int, control: Stage | None = None) -> ChoicePart:
+    """Everything about a stage's choice; without a grid, the sentence that says so.
+
+    Args:
+        stage: Whose choice.
+        index: Its number among those of the page.
+        control: The stage beside it that re-trained alone, where there is one: where its ways ended is said, too.
+    """
     table = facts.candidates(stage)
     drawn = grid_map(stage, index) if table is not None else None
     rows = sum(len(body) for body in table.bodies) if table is not None else 0
     return ChoicePart(
         stage.label,
-        [*choices.sentences(stage), *ending.sentences(stage)],
+        [*choices.sentences(stage), *ending.sentences(stage), *_of_control(control)],
         choices.warning(stage),
         drawn,
         table,
         folded=rows > MOST_ROWS,
     )
+
+
+def _of_control(control: Stage | None) -> list[str]:
+    return [f"The control: {text[:1].lower()}{text[1:]}" for text in ending.sentences(control)] if control else []
 
 
 def grid_map(stage: Stage, index: int) -> Picture:

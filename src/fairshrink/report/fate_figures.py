@@ -51,6 +51,7 @@ def _line(axes: Axes, line: Line, value: Value, *, counted: bool) -> None:
     label = plain(line.label, 40) or None
     if line.control:
         axes.plot(steps, means, label=label, **LINE)
+        _rings(axes, line, dict(zip(steps.tolist(), means.tolist(), strict=True)), value)
         return
     for fold in line.folds if len(line.folds) > 1 else []:
         axes.plot([spot.step for spot in fold], [value(spot) for spot in fold], color=line.look.colour, lw=0.6, alpha=0.35,

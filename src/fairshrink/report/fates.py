@@ -12,7 +12,8 @@ from fairshrink.report.style import MUTED, Look, cycle
 
 METRICS = ("eodd", "eopp1")  # The published figure has the first; the choices of this tool look at the second.
 TH_ACC = 0.01  # How much macro F1 the method lets go where the experiment says nothing else.
-MOST_NAMED = 6  # More lines than these cannot be told apart.
+MOST_TOGETHER = 6  # More lines than these want a panel for each stage,
+MOST_NAMED = 12  # and of more than these in one panel nobody knows which is which.
 
 
 class Spot(NamedTuple):
@@ -50,13 +51,21 @@ class Family(NamedTuple):
 
 
 def families(run: Run) -> list[Family]:
-    """One for each model that channels were removed from."""
+    """One for each model that channels were removed from; one for each stage where their ways are many."""
     labels = {stage.record.name: stage.label for stage in run.stages}
     found: dict[str, list[Stage]] = {}
     for stage in fixing.shrunk(run):
         if removing.removes(stage) and stage.record.parent is not None and stage.steps:
             found.setdefault(stage.record.parent, []).append(stage)
-    return [_family(run, labels.get(parent, parent), stages) for parent, stages in found.items()]
+    return [
+        _family(run, labels.get(parent, parent), some)
+        for parent, stages in found.items()
+        for some in ([[stage] for stage in stages] if _ways(stages) > MOST_TOGETHER else [stages])
+    ]
+
+
+def _ways(stages: Sequence[Stage]) -> int:
+    return sum(len(_lines(stage, Look(MUTED, "o"))) for stage in stages)
 
 
 def _family(run: Run, parent: str, stages: list[Stage]) -> Family:
@@ -75,12 +84,12 @@ def _lines(stage: Stage, look: Look) -> list[Line]:
     if stage.record.of is not None:
         return [Line(stage.label, folds_of(stage), look)]
     ways = list({repr(params): params for params in map(_way, grids.all_params(stage).values())}.values())
-    names = grids.way_names(stage)
+    names, colours = grids.way_names(stage), style.ramp(len(ways))
     return [
         Line(
             f"{stage.label}, {name}" if len(ways) > 1 else stage.label,
             folds_of(stage, params),
-            look if len(ways) == 1 else look._replace(colour=cycle(style.CANDIDATE_COLOURS, place)),
+            look if len(ways) == 1 else Look(colours[place], cycle(style.METHOD_MARKERS, place)),
         )
         for place, (params, name) in enumerate(zip(ways, names, strict=True))
     ]

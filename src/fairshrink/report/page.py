@@ -58,7 +58,10 @@ def render(run: Run) -> str:
     with drawing():
         pictures = _pictures(run)
         attributes = [_attribute(run, name, index) for index, name in enumerate(run.attributes)]
-        choices = [choice_gallery.choice(stage, index) for index, stage in enumerate(fixing.shrunk(run))]
+        choices = [
+            choice_gallery.choice(stage, index, fixing.control_of(run, stage))
+            for index, stage in enumerate(fixing.shrunk(run))
+        ]
         portraits = portraits_of(run)
         channels = channel_parts(run)
     return templates.page(

@@ -1,6 +1,7 @@
 """FATE along the steps of the channel-removing methods of many runs: one panel for each model that they started from."""
 
 import json
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -28,7 +29,8 @@ def picture(section: Section, prefix: str) -> Picture | None:
         _panel(methods, parent_label(section, methods[0]), f"{prefix}-{number}")
         for number, methods in enumerate(families.values())
     ]
-    return Picture(panels, _caption(section)) if panels else None
+    every = [method for methods in families.values() for method in methods]
+    return Picture(panels, _caption(every)) if panels else None
 
 
 def _start(method: Method) -> str:
@@ -66,11 +68,15 @@ def _line(method: Method, *, named: bool) -> Line:
     return Line(method.label if named or control else "", folds, look, control=control)
 
 
-def _caption(section: Section) -> str:
-    several = any(len(method.replicates) > 1 for method in section.methods)
-    over = "seeds and folds" if several else "folds"
-    return (
-        f"Step by step, the ways that were chosen. {fate_gallery.READ} Thick: mean over {over}, as far as all of them went; "
-        f"faint: single ones. A ring marks the step whose model was kept (0 is the start), with how many {over} kept it. Grey "
-        "crosses: re-training by the same settings with no channel removed."
-    )
+def _caption(methods: Sequence[Method]) -> str:
+    replicates = [len(method.replicates) for method in methods]
+    folds = max(len(fates.folds_of(one.stage)) for method in methods for one in method.replicates)
+    over = "seeds and folds" if max(replicates) > 1 and folds > 1 else "seeds" if max(replicates) > 1 else "folds"
+    several = max(replicates) > 1 or folds > 1
+    parts = [f"Step by step, the ways that were chosen. {fate_gallery.READ}"]
+    parts += [f"Thick: mean over {over}, as far as all of them went; faint: single ones."] if several else []
+    how_many = f", with how many {over} kept it" if several else ""
+    parts.append(f"A ring marks the step whose model was kept (0 is the start){how_many}.")
+    if any(map(_is_control, methods)):
+        parts.append("Grey crosses: re-training by the same settings with no channel removed.")
+    return " ".join(parts)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -131,6 +132,18 @@ def of_group(index: int) -> Look:
 def cycle(values: Sequence[str], index: int) -> str:
     """The colour or marker of a running number."""
     return values[index % len(values)]
+
+
+def ramp(number: int) -> tuple[str, ...]:
+    """Colours from dark to light for things in an order, such as the candidates of a grid or the layers of a network.
+
+    >>> len(ramp(3)), len(ramp(11)), ramp(2) == CANDIDATE_COLOURS[:2]
+    (3, 11, True)
+    """
+    if number <= len(CANDIDATE_COLOURS):
+        return CANDIDATE_COLOURS[:number]
+    # The lightest tenth of the map is too pale for a line on paper.
+    return tuple(to_hex(colour) for colour in mpl.colormaps["cividis"](np.linspace(0, 0.9, number)))
 
 
 def legend(figure: Figure, axes: Axes, columns: int = 2) -> None:
