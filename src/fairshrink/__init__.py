@@ -5,7 +5,7 @@ from fairshrink.compress.frozen import Frozen
 from fairshrink.compress.methods import fairprune, fairprune_channels, fairquantize, obd, retrain, scp
 from fairshrink.compress.recipe import Recipe, compress
 from fairshrink.maths.curvature import ggn_diagonal
-from fairshrink.maths.tasks import Task, classify
+from fairshrink.maths.tasks import Task, classify, multi_exit
 from fairshrink.metrics.tradeoff import fate
 from fairshrink.types import GroupBatch, Splits
 
@@ -16,6 +16,7 @@ __all__ = [
     # what outputs mean
     "Task",
     "classify",
+    "multi_exit",
     # measuring
     "Comparison",
     "audit",

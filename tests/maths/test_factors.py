@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from fairshrink.errors import ModelError
-from fairshrink.maths.factors import as_tuple, softmax_factor
+from fairshrink.maths.factors import as_tuple, exit_logits, exits_factor, softmax_factor
 
 
 @settings(max_examples=50, deadline=None)
@@ -85,3 +85,20 @@ def test_outputs_become_a_tuple():
     one = torch.zeros(2)
     assert as_tuple(one) == (one,)
     assert as_tuple((one, one)) == (one, one)
+
+
+def test_exits_share_no_column():
+    outputs = tuple(torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+    columns, weights = exits_factor(outputs, (0.5, 2))
+    for place, (logits, weight) in enumerate(zip(outputs, (0.5, 2), strict=True)):
+        own, rest = columns[place][2 * place : 2 * place + 2], columns[place][2 - 2 * place : 4 - 2 * place]
+        assert_close(own, softmax_factor(logits).columns * math.sqrt(weight))
+        assert not rest.any()
+        assert_close(weights[2 * place : 2 * place + 2], softmax_factor(logits).weights * weight)
+
+
+def test_logits_of_exits_come_as_they_are():
+    outputs = torch.zeros(4, 3), torch.ones(4, 3)
+    assert exit_logits(outputs, 2) is outputs
+    with pytest.raises(ModelError, match="the model has 2 exits, but there are 1 weights"):
+        exit_logits(outputs, 1)

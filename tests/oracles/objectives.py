@@ -4,6 +4,8 @@ import math
 
 from torch import Tensor
 
+from oracles.dependence import Rows, hsic_by_quadruples, mean_distance2, mmd2_by_pairs
+
 
 def cross_entropy_of_one(logits: list[float], y: int) -> float:
     return math.log(sum(math.exp(value) for value in logits)) - logits[y]
@@ -27,3 +29,26 @@ def group_gap_by_samples(
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def hsic_by_classes(features: Rows, y: list[int], g: list[int], num_groups: int) -> float:
+    """The mean of HSIC over the classes with four samples of known group and two groups; 0 if there is none."""
+    values = []
+    for label in sorted(set(y)):
+        own = [i for i, other in enumerate(y) if other == label and g[i] >= 0]
+        if len(own) >= 4 and len({g[i] for i in own}) > 1:
+            values.append(hsic_by_quadruples([features[i] for i in own], [g[i] for i in own], num_groups))
+    return _mean(values) if values else 0.0
+
+
+def mmd2_by_classes_and_groups(taught: Rows, features: Rows, y: list[int], g: list[int]) -> float:
+    """The sum of MMD^2 over classes and groups, each of a teacher's rows of the class and the own rows of class and group."""
+    scale = mean_distance2(taught, features)
+    total = 0.0
+    for label in set(y):
+        theirs = [row for row, other in zip(taught, y, strict=True) if other == label]
+        for group in set(g) - {-1}:
+            own = [row for row, *place in zip(features, y, g, strict=True) if place == [label, group]]
+            if len(theirs) >= 2 and len(own) >= 2:
+                total += mmd2_by_pairs(theirs, own, scale)
+    return total

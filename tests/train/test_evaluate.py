@@ -4,10 +4,12 @@ import torch
 from torch import nn
 
 from fairshrink.errors import DataError, ModelError
+from fairshrink.maths.tasks import classify, multi_exit
 from fairshrink.models.backbones import build
 from fairshrink.train import precision
 from fairshrink.train.evaluate import evaluate, predict
 from fairshrink.types import GroupBatch
+from oracles.exits import leave_one_by_one
 
 
 def batches(sizes=(5, 3), seed=0):
@@ -31,7 +33,8 @@ def test_predictions_are_those_of_the_model_in_eval_mode_in_order():
     assert seen.pred.tolist() == logits.argmax(1).tolist()
     assert seen.y.tolist() == torch.cat([batch.y for batch in data]).tolist()
     assert seen.g.tolist() == torch.cat([batch.g for batch in data]).tolist()
-    assert [column.dtype for column in seen] == [np.int64, np.int64, np.int64, np.float32]
+    assert [column.dtype for column in seen] == [np.int64, np.int64, np.int64, np.float32, np.int64]
+    assert seen.exit.tolist() == [0] * 8
 
 
 def test_every_layer_is_in_its_mode_again_and_no_statistics_moved():
@@ -77,6 +80,45 @@ def test_bf16_is_close(monkeypatch):
     assert coarse.prob.dtype == np.float32
     assert not np.array_equal(fine.prob, coarse.prob)
     assert np.allclose(fine.prob, coarse.prob, atol=0.02)
+
+
+class Exits(nn.Module):
+    """Three exits, the later the surer."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        torch.manual_seed(0)
+        self.head = nn.Linear(3 * 32 * 32, 4)
+
+    def forward(self, x):
+        logits = self.head(x.flatten(1))
+        return logits, 1.5 * logits.roll(1, 0), 2 * logits.roll(2, 0)
+
+
+def test_several_exits_answer_where_each_sample_leaves():
+    model, data = Exits(), batches((20, 13))
+    task = multi_exit([1.0, 1.0, 1.0], 0.5)
+    seen = predict(model, data, task=task)
+    model.eval()
+    exits = [torch.cat(parts).detach() for parts in zip(*(model(batch.x) for batch in data), strict=True)]
+    places = leave_one_by_one([logits.tolist() for logits in exits], 0.5)
+    assert set(places) == {0, 1, 2}
+    assert seen.exit.tolist() == places
+    logits = torch.stack([exits[place][sample] for sample, place in enumerate(places)])
+    assert np.allclose(seen.prob, logits.softmax(1).numpy(), atol=1e-6)
+    assert seen.pred.tolist() == logits.argmax(1).tolist() == seen.prob.argmax(1).tolist()
+    counts = evaluate(model, data, num_groups=2, num_classes=4, task=task)
+    assert counts.counts.sum() == (seen.g >= 0).sum()
+
+
+def test_exits_that_no_task_knows_of_answer_with_the_last():
+    model, data = Exits(), batches()
+    last = classify._replace(predict=lambda outputs: outputs[-1].argmax(1))
+    seen = predict(model, data, task=last)
+    assert seen.exit.tolist() == [2] * 8
+    assert seen.prob.argmax(1).tolist() == seen.pred.tolist()
+    with pytest.raises(ModelError, match="the model has 3 exits, but there are 2 weights"):
+        predict(model, data, task=multi_exit([1.0, 1.0]))
 
 
 def test_counts_leave_out_unknown_groups():

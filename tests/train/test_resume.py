@@ -10,7 +10,7 @@ from fairshrink.errors import StoreError
 from fairshrink.models.backbones import build
 from fairshrink.train import precision
 from fairshrink.train.loop import TrainSettings, fit
-from fairshrink.train.objectives import State
+from fairshrink.train.objectives import Hsic, State
 from fairshrink.types import GroupBatch
 
 SETTINGS = TrainSettings(epochs=4, precision="fp32", lr=0.02)
@@ -146,6 +146,7 @@ def test_a_finished_training_is_not_done_again(tmp_path):
         ({"num_groups": 3}, "num_groups 2 (now 3)."),
         ({"loader": list(Noise().epoch(0))[:2]}, "batches per epoch 3 (now 2)."),
         ({"objective": WithHeads(0.1)}, "objective Erm (now WithHeads {'weight': 0.1})."),
+        ({"objective": Hsic()}, "objective Erm (now Hsic {'exit_weights': (1.0,), 'strength': 0.01})."),
         ({"model": build("small_cnn", num_classes=4, size=32)}, "is the state of another model: "),
     ],
 )

@@ -62,6 +62,29 @@ def softmax_factor(outputs: Outputs) -> Factor:
     return Factor(columns.permute(2, 0, 1).to(logits.dtype), weights)
 
 
+def exits_factor(outputs: Outputs, weights: tuple[float | int, ...]) -> Factor:
+    """The Hessian of the weighted sum of several exits' cross-entropies: block by block, for no two exits share a logit.
+
+    Args:
+        outputs: Logits of E exits, (N, C) each.
+        weights: What each exit's loss counts, (E,).
+
+    Returns:
+        E (C - 1) columns: for exit k a tensor (E (C - 1), N, C) which is 0 but for the exit's own C - 1 columns, those of
+        `softmax_factor` times the root of its weight; the columns' weights are multiplied by the exit's weight.
+
+    Raises:
+        ModelError: The outputs are not a tuple of as many logits (N, C).
+    """
+    own = [softmax_factor(logits) for logits in exit_logits(outputs, len(weights))]
+    scaled = [as_tuple(part.columns)[0] * weight**0.5 for part, weight in zip(own, weights, strict=True)]
+    columns = tuple(
+        torch.cat([mine if k == place else torch.zeros_like(mine) for k in range(len(own))])
+        for place, mine in enumerate(scaled)
+    )
+    return Factor(columns, torch.cat([part.weights * weight for part, weight in zip(own, weights, strict=True)]))
+
+
 def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
     """Outputs as a tuple, whatever the task."""
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
@@ -78,6 +101,27 @@ def one_logits(outputs: Outputs) -> Float[Tensor, "N C"]:
         raise ModelError(
             f"the model returns outputs of shape {tuple(outputs.shape)}, but classify needs logits (N, C) with C >= 2.\n"
             "  A classifier with a single output for two classes needs two: stack zeros and the output."
+        )
+    return outputs
+
+
+def exit_logits(outputs: Outputs, exits: int) -> tuple[Float[Tensor, "N C"], ...]:
+    """The outputs as so many matrices of logits, all of one shape; anything else is refused by what came."""
+    if not isinstance(outputs, tuple) or not all(isinstance(logits, Tensor) for logits in outputs):
+        raise ModelError(
+            f"the model returns a {type(outputs).__name__}, but multi_exit needs a tuple of {exits} tensors, (N, C) each.\n"
+            "  Give a model of several exits, or use the task classify for one of a single exit."
+        )
+    if len(outputs) != exits:
+        raise ModelError(
+            f"the model has {len(outputs)} exits, but there are {exits} weights: multi_exit needs one for each, the final exit's "
+            "last."
+        )
+    shapes = [tuple(logits.shape) for logits in outputs]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 2 or shapes[0][1] < 2:
+        raise ModelError(
+            f"the exits' outputs have the shapes {', '.join(map(str, shapes))}, but logits (N, C) with C >= 2 are expected, the "
+            "same shape from every exit."
         )
     return outputs
 

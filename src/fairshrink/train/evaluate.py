@@ -27,13 +27,15 @@ class Predictions(NamedTuple):
         y: True classes, (N,), int64.
         pred: Predicted classes, (N,), int64.
         g: Groups, (N,), int64, -1 where unknown.
-        prob: Softmax of the outputs (of the final exit where there are several), (N, C), float32.
+        prob: Softmax of the outputs, (N, C), float32; of several exits, of the one that the sample leaves at.
+        exit: Which exit that is, (N,), int64: 0 for the first, and where there is one only.
     """
 
     y: Int[np.ndarray, " N"]
     pred: Int[np.ndarray, " N"]
     g: Int[np.ndarray, " N"]
     prob: Float[np.ndarray, "N C"]
+    exit: Int[np.ndarray, " N"] = np.zeros(0, dtype=np.int64)  # For who makes such a record without exits.
 
 
 def predict(
@@ -79,8 +81,8 @@ def predict(
             module.training = training
     if not parts:
         raise DataError("there are no batches to predict: the split or selection is empty.")
-    y, pred, prob, g = (torch.cat([part.cpu() for part in column]).numpy() for column in zip(*parts, strict=True))
-    return Predictions(y, pred, g, prob)
+    y, pred, prob, left, g = (torch.cat([part.cpu() for part in column]).numpy() for column in zip(*parts, strict=True))
+    return Predictions(y, pred, g, prob, left)
 
 
 def evaluate(
@@ -138,8 +140,8 @@ def _inputs(batch: GroupBatch, like: Tensor) -> Tensor:
     return batch.x.to(like.device, like.dtype if batch.x.is_floating_point() else None)
 
 
-def _one(outputs: Any, task: Task, number: int) -> tuple[Tensor, Tensor]:
-    """Predicted classes and probabilities of one batch."""
+def _one(outputs: Any, task: Task, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Predicted classes, probabilities and exits of one batch."""
     exits = outputs if isinstance(outputs, tuple) else (outputs,)
     if not all(isinstance(logits, Tensor) and logits.dim() == 2 for logits in exits):
         raise ModelError(
@@ -152,4 +154,4 @@ def _one(outputs: Any, task: Task, number: int) -> tuple[Tensor, Tensor]:
             f"the model's outputs are not finite for {int(wrong)} of {len(exits[0])} samples of batch {number}.\n"
             "  Its weights or the inputs hold NaN, infinity or very large numbers: train with a lower lr, or check the inputs."
         )
-    return task.predict(outputs), exits[-1].float().softmax(dim=1)
+    return task.predict(outputs), task.answer(outputs).float().softmax(dim=1), task.leave(outputs)

@@ -152,5 +152,11 @@ def _in_words(objective: Objective) -> str:
     """Its name and plain settings; functions are left out, because their text holds an address."""
     named = fields(objective) if is_dataclass(objective) else ()
     values = {field.name: getattr(objective, field.name) for field in named}
-    plain = {name: value for name, value in values.items() if isinstance(value, int | float | str | None)}
+    plain = {name: value for name, value in values.items() if _is_plain(value)}
     return type(objective).__name__ + (f" {plain}" if plain else "")
+
+
+def _is_plain(value: object) -> bool:
+    """A number or a text, or several numbers."""
+    numbers = isinstance(value, tuple) and all(isinstance(part, int | float) for part in value)
+    return numbers or isinstance(value, int | float | str | None)

@@ -4,16 +4,49 @@ from torch import nn
 from torch.nn import functional
 
 from fairshrink.errors import ConfigError
-from fairshrink.maths.tasks import classify
-from fairshrink.train.objectives import OBJECTIVES, Erm, Objective, State, erm, find_objective
+from fairshrink.maths.tasks import classify, multi_exit
+from fairshrink.train.objectives import (
+    OBJECTIVES,
+    STRENGTH,
+    Erm,
+    Hsic,
+    Mfd,
+    Objective,
+    State,
+    check_objective,
+    erm,
+    find_objective,
+    make,
+)
 from fairshrink.types import GroupBatch
 
 
 def test_names_lead_to_objectives():
-    assert find_objective("erm") is erm is OBJECTIVES["erm"]
-    assert all(isinstance(objective, Objective) for objective in OBJECTIVES.values())
-    with pytest.raises(ConfigError, match="there is no objective called 'emr'. Did you mean 'erm'?"):
-        find_objective("emr")
+    teacher = nn.Linear(4, 3)
+    made = {name: make(name, weights=[0.5], strength=2, teacher=teacher) for name in OBJECTIVES}
+    assert made == {"erm": erm, "hsic": Hsic(classify, (0.5,), 2), "mfd": Mfd(teacher, classify, (0.5,), 2)}
+    assert all(isinstance(objective, Objective) for objective in made.values())
+    assert find_objective("erm") is erm
+    assert find_objective("hsic") == make("hsic") == Hsic()
+
+
+def test_a_task_goes_with_the_name():
+    task = multi_exit([0.4, 0.9])
+    assert make("erm", task=task) == Erm(task)
+    assert make("hsic", task=task, weights=(0.4, 0.9)) == Hsic(task, (0.4, 0.9), STRENGTH)
+
+
+def test_a_name_that_is_none_is_refused():
+    for ask in (find_objective, make, check_objective):
+        with pytest.raises(ConfigError, match="there is no objective called 'emr'. Did you mean 'erm'?"):
+            ask("emr")
+    check_objective("mfd")
+
+
+def test_a_missing_teacher_is_asked_for():
+    for ask in (find_objective, make):
+        with pytest.raises(ConfigError, match="the objective 'mfd' needs a teacher: a model of the same form"):
+            ask("mfd")
 
 
 def test_erm_is_the_mean_loss_whatever_the_groups():
