@@ -9,6 +9,7 @@ from fairshrink.report import choice_gallery, facts, fate_gallery, fixing, galle
 from fairshrink.report.analysed import analysis_link
 from fairshrink.report.cells import Table
 from fairshrink.report.channels import channel_parts
+from fairshrink.report.exits import exit_section
 from fairshrink.report.gallery import Picture
 from fairshrink.report.portraits import portraits as portraits_of
 from fairshrink.report.reading import read_run
@@ -64,6 +65,7 @@ def render(run: Run) -> str:
         ]
         portraits = portraits_of(run)
         channels = channel_parts(run)
+        exits = exit_section(run)
     return templates.page(
         "page.html",
         run=run,
@@ -80,6 +82,7 @@ def render(run: Run) -> str:
         choices=choices,
         portraits=portraits,
         channels=channels,
+        exits=exits,
         analysis=analysis_link(run.folder),
         uncontrolled=fixing.warning(run),
         settings_note=choice_gallery.INTERVALS,

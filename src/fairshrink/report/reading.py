@@ -9,6 +9,7 @@ from fairshrink.errors import StoreError, suggest
 from fairshrink.report.audited import AuditRecord
 from fairshrink.report.channelled import ChannelPortrait, check_channels
 from fairshrink.report.compared import ComparisonRecord
+from fairshrink.report.exited import ExitRecord, check_exits, check_same
 from fairshrink.report.paired import GAPS
 from fairshrink.report.parsing import from_json
 from fairshrink.report.portrayed import Portrait, check_portrait
@@ -96,13 +97,16 @@ def _stage(folder: Path, place: str, record: StageRecord, label: str) -> Stage:
         twin=_optional(folder, f"{place}/twin.json", ComparisonRecord),
         ends=tuple(tuple(_json(folder, name, Result).runs) for name in _of_folds(folder, place, record, "result.json")),
         channels=_channels(folder, _of_folds(folder, place, record, "channels.json")),
+        exits=_exits(folder, place),
     )
 
 
 def _of_folds(folder: Path, place: str, record: StageRecord, file: str) -> list[str]:
     """A file of every fold, where steps remove channels; one fold's files lie beside those of the stage."""
-    if record.unit != CHANNELS:
-        return []
+    return _by_fold(folder, place, file) if record.unit == CHANNELS else []
+
+
+def _by_fold(folder: Path, place: str, file: str) -> list[str]:
     if (folder / place / file).exists():
         return [f"{place}/{file}"]
     numbers = range(len(list((folder / place).glob("fold-*"))))
@@ -115,6 +119,16 @@ def _channels(folder: Path, files: Sequence[str]) -> tuple[ChannelPortrait, ...]
     for file, one in zip(files, found, strict=True):
         check_channels(one, file, DAMAGED)
     return tuple(found)
+
+
+def _exits(folder: Path, place: str) -> tuple[ExitRecord, ...]:
+    """How sure the exits of each fold's model have to be; nothing for a model without exits."""
+    files = _by_fold(folder, place, "exits.json")
+    found = tuple(_json(folder, file, ExitRecord) for file in files)
+    for file, one in zip(files, found, strict=True):
+        check_exits(one, file, DAMAGED)
+    check_same(found, place, DAMAGED)
+    return found
 
 
 def _vanilla(stages: list[Stage]) -> Stage:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from fairshrink.report.audited import AuditRecord, Number, Scores
 from fairshrink.report.channelled import ChannelPortrait
 from fairshrink.report.compared import ComparisonRecord
+from fairshrink.report.exited import ExitRecord
 from fairshrink.report.portrayed import Portrait
 
 CHANNELS = "channels"  # What the steps of a stage count, where they remove whole channels.
@@ -214,7 +215,7 @@ class Stage(NamedTuple):
 
     `comparison` is with the vanilla model; `twin` (twin.json) is there in a stage that goes by another's choice, and is that
     one's model against this one's. Where steps remove channels, `ends` has the candidates of each fold, and `channels` the scores
-    of its channels.
+    of its channels. Where the model has exits, `exits` has each fold's threshold.
     """
 
     record: StageRecord
@@ -230,6 +231,7 @@ class Stage(NamedTuple):
     twin: ComparisonRecord | None = None
     ends: tuple[tuple[End, ...], ...] = ()
     channels: tuple[ChannelPortrait, ...] = ()
+    exits: tuple[ExitRecord, ...] = ()
 
 
 class Run(NamedTuple):
