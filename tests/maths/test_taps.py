@@ -61,11 +61,37 @@ def test_wirings_that_would_be_wrong_are_refused(wiring, message):
         run(Wired(wiring, size), torch.randn(4, size) if size == 3 else torch.randn(4, 3))
 
 
-@pytest.mark.parametrize("wiring", [lambda net, x: net.b(net.a(x).detach()), lambda net, x: (net.a(x), net.b(x))[1]])
+@pytest.mark.parametrize(
+    "wiring",
+    [
+        lambda net, x: net.b(net.a(x).detach()),
+        lambda net, x: (net.a(x), net.b(x))[1],
+        lambda net, x: (net.a(x), (net.b(x), x))[1],  # of several outputs none
+    ],
+)
 def test_a_layer_that_the_outputs_do_not_feel_is_named(wiring):
-    outputs, taps = run(Wired(wiring), torch.randn(4, 3))
     with pytest.raises(ModelError, match="no gradient of the outputs reaches layer 'a'"):
-        gradients(outputs, taps, torch.ones(4, 3), keep=False)
+        run(Wired(wiring), torch.randn(4, 3))
+
+
+def test_what_lies_behind_an_early_exit_takes_no_part_in_its_gradient():
+    def wiring(net, x):
+        early = net.a(x)
+        return early, net.b(early)
+
+    torch.manual_seed(0)
+    outputs, taps = run(Wired(wiring), torch.randn(4, 3))
+    some, none = torch.randn(4, 3), torch.zeros(4, 3)
+    early = gradients(outputs, taps, (some, none), keep=True)
+    assert list(early) == ["a"]
+    assert early["a"].equal(some)
+    late = gradients(outputs, taps, (none, some), keep=True)
+    assert list(late) == ["a", "b"]
+    both = gradients(outputs, taps, (some, some), keep=True)
+    assert_close(both["a"], early["a"] + late["a"])
+    nothing = gradients(outputs, taps, (none, none), keep=False)
+    assert not nothing["a"].any()
+    assert not nothing["b"].any()
 
 
 def test_a_model_that_breaks_its_own_gradient_is_named():

@@ -4,6 +4,7 @@ from torch import nn
 from fairshrink.errors import ModelError
 from fairshrink.models.backbones import build
 from fairshrink.models.depths import depth_taps
+from fairshrink.models.multi_exit import build_multi_exit
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,11 @@ def test_the_backbones_are_looked_at_where_the_paper_does(name, taps):
     assert depth_taps(model) == taps
     kinds = {type(dict(model.named_modules())[tap]) for tap in taps}
     assert kinds <= {nn.Sequential, nn.MaxPool2d, nn.AdaptiveAvgPool2d}
+
+
+def test_a_model_with_exits_is_looked_at_in_its_backbone():
+    model = build_multi_exit("small_cnn", ["features.6"], "conv", num_classes=3, size=32)
+    assert depth_taps(model) == ("backbone.features.6", "backbone.features.10", "backbone.pool")
 
 
 def test_any_other_model_is_looked_at_after_every_convolution():

@@ -52,11 +52,13 @@ def add_(work: Pass, totals: dict[str, Tensor], part: Part, scale: Float64[Tenso
         factor = packed(factor, scale[:, order].to(factor.weights.device))
     used = (factor.weights > 0).any(1).nonzero().flatten().tolist()  # all others are exactly zero
     sums: dict[str, Squares] = {}
+    begun = set[str]()
     for column in used:
         found = gradients(outputs, taps, _column(factor, column), keep=column != used[-1])
-        for layer in work.layers:
+        for layer in (layer for layer in work.layers if layer.name in found):
             rows = layer.kind.rows(layer.module, found.pop(layer.name))
-            if column == used[0]:
+            if layer.name not in begun:
+                begun.add(layer.name)
                 sums |= _sums_of(layer, taps[layer.name], (bounds, len(used)), rows, totals)
             for name in layer.params.values():
                 sums[name].add_(rows)

@@ -74,25 +74,29 @@ def forward(
         outputs = functional_call(model, tensors, (x,))
     for layer in layers:
         _check_tap(layer, taps.get(layer.name))
-    _check_uses(outputs, {id(tensors[name]): name for layer in layers for name in layer.params.values()})
+    _check_uses(outputs, taps, {id(tensors[name]): name for layer in layers for name in layer.params.values()})
     return outputs, {layer.name: taps[layer.name] for layer in layers}
 
 
 def gradients(outputs: Outputs, taps: dict[str, Tap], columns: Outputs, *, keep: bool) -> dict[str, Tensor]:
-    """One backward pass: layer name -> gradient of its output, when the outputs receive `columns`."""
+    """One backward pass: layer name -> gradient of its output, when the outputs receive `columns`.
+
+    Of several outputs those that receive nothing but zeros are left out, and with them the layers that only they depend on:
+    what lies behind an early exit takes no part in its curvature.
+    """
     edges = [tap.edge for tap in taps.values()]
+    pairs = list(zip(as_tuple(outputs), as_tuple(columns), strict=True))
+    some = [pair for pair in pairs if bool(pair[1].any())] or pairs
     try:
-        found = torch.autograd.grad(as_tuple(outputs), edges, as_tuple(columns), retain_graph=keep, allow_unused=True)
+        outs, given = zip(*some, strict=True)
+        found = torch.autograd.grad(outs, edges, given, retain_graph=keep, allow_unused=True)
     except RuntimeError as error:
         if "modified by an inplace operation" not in str(error):
             raise
         raise ModelError(
             f"the model overwrites in place what its gradient still needs; it could not be trained either.\n  {error}"
         ) from error
-    for name, gradient in zip(taps, found, strict=True):
-        if gradient is None:
-            raise _unreached(name)
-    return dict(zip(taps, found, strict=True))
+    return {name: gradient for name, gradient in zip(taps, found, strict=True) if gradient is not None}
 
 
 def _tapping(layer: Layer, taps: dict[str, Tap], samples: int) -> Any:
@@ -131,8 +135,8 @@ def _check_tap(layer: Layer, tap: Tap | None) -> None:
         )
 
 
-def _check_uses(outputs: Outputs, names: dict[int, str]) -> None:
-    """Each parameter must enter the graph of the outputs once, by its own layer."""
+def _check_uses(outputs: Outputs, taps: dict[str, Tap], names: dict[int, str]) -> None:
+    """Each layer must be in the graph of the outputs, and each parameter enter it once, by its own layer."""
     uses: Counter[str] = Counter()
     todo = [out.grad_fn for out in as_tuple(outputs) if isinstance(out, Tensor) and out.grad_fn is not None]
     seen = set(todo)
@@ -145,6 +149,9 @@ def _check_uses(outputs: Outputs, names: dict[int, str]) -> None:
             elif node not in seen:
                 seen.add(node)
                 todo.append(node)
+    for name, tap in taps.items():
+        if tap.edge.node not in seen:
+            raise _unreached(name)
     for name, count in uses.items():
         if count > 1:
             raise ModelError(
