@@ -245,6 +245,8 @@ def test_where_nothing_can_be_cut_that_is_said(command, tmp_path):
         ),
         (["--cut", "model.safetensors"], "--cut is 'model.safetensors', which is the model itself"),
         (["--cut", "a.safetensors", "--packed", "a.safetensors"], "--packed and --cut name the same file"),
+        (["--stages", "a", "--onnx", "a"], "--onnx is 'a': a name that ends in .onnx was expected"),
+        (["--stages", "."], "'.' is there and is no folder of stages. Name a new folder."),
         (
             ["--cut", "small.safetensors", "--whole"],
             "--whole leaves every channel where it is, and --cut takes some out",

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from fairshrink.deploy.card import Card, read_card
+from fairshrink.deploy.card import Card, Exits, read_card
 from fairshrink.errors import ModelError
 
 
@@ -59,3 +59,54 @@ def test_a_cut_model_says_which_channels_are_gone_and_is_still_the_same_use():
 def test_channels_are_lists_of_numbers_by_layer(cut):
     with pytest.raises(ModelError, match="'x': cut is .*, but a table of channel numbers by layer is expected"):
         read_card(Card("small_cnn", ("a", "b"), 32).to_dict() | {"cut": cut}, "x")
+
+
+EXITS = Exits(("layer1", "layer3"), "conv", (0.3, 0.6, 0.9), 0.95)
+
+
+def test_exits_come_back_as_they_were_written(card):
+    early = replace(card, exits=EXITS)
+    assert read_card(json.loads(json.dumps(early.to_dict())), "m.json") == early
+    assert early.to_dict()["exits"]["taps"] == ["layer1", "layer3"]
+    assert EXITS.names == ("layer1", "layer3", "final")
+
+
+def test_a_model_with_exits_is_another_one_than_without(card):
+    assert replace(card, exits=EXITS) != card
+    assert "exits" not in card.to_dict()
+    assert read_card(card.to_dict() | {"exits": None}, "m.json") == card
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"taps": []}, r"exits.taps is '\[\]', but a list of different names of layers is expected"),
+        ({"taps": ["layer1", "layer1"]}, "exits.taps"),
+        ({"taps": "layer1"}, "exits.taps"),
+        ({"taps": ["layer1", "final"]}, "exits.taps"),
+        ({"taps": None}, "exits.taps is 'None'"),
+        ({"heads": "deep"}, "exits.heads is 'deep', but linear or conv is expected"),
+        (
+            {"weights": [0.3, 0.9]},
+            r"exits.weights is '\[0.3, 0.9\]', but 3 numbers of 0 or more, not all 0, is expected",
+        ),
+        ({"weights": [0, 0, 0]}, "exits.weights"),
+        ({"weights": [0.3, -0.6, 0.9]}, "exits.weights"),
+        ({"weights": [0.3, float("nan"), 0.9]}, "exits.weights"),
+        ({"weights": [True, 0.6, 0.9]}, "exits.weights"),
+        ({"weights": "300"}, "exits.weights is '300'"),
+        ({"threshold": 0}, "exits.threshold is '0', but a number above 0, at most 1, is expected"),
+        ({"threshold": 1.01}, "exits.threshold"),
+        ({"threshold": "0.9"}, "exits.threshold"),
+    ],
+)
+def test_exits_that_cannot_be_meant_are_refused(card, change, message):
+    with pytest.raises(ModelError, match=message):
+        read_card(card.to_dict() | {"exits": EXITS.to_dict() | change}, "m.json")
+
+
+def test_exits_are_a_table(card):
+    with pytest.raises(
+        ModelError, match="'m.json': exits is '4', but a table of taps, heads, weights and threshold is exp"
+    ):
+        read_card(card.to_dict() | {"exits": 4}, "m.json")

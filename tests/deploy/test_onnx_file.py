@@ -1,9 +1,11 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from fairshrink.deploy.card import Exits
 from fairshrink.deploy.onnx_file import label, open_onnx, session
 from fairshrink.errors import ConfigError, ModelError
 
@@ -48,12 +50,13 @@ def refused(tmp_path, card):
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_a_good_file_gives_probabilities_for_any_number_of_images(tmp_path, card, pixels, count):
-    found, probabilities = open_onnx(written(tmp_path / "m.onnx", by_hand(), card), threads=1)
+    found, member = open_onnx(written(tmp_path / "m.onnx", by_hand(), card), threads=1)
     assert found == card
     logits = pixels[:count].reshape(count, len(WEIGHT)).astype(np.float64) @ WEIGHT
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert probabilities(pixels[:count]).shape == (count, 3)
-    assert np.abs(probabilities(pixels[:count]) - expected).max(initial=0) < 1e-5
+    answer = member(pixels[:count])
+    assert (answer.probabilities.shape, answer.exit) == ((count, 3), None)
+    assert np.abs(answer.probabilities - expected).max(initial=0) < 1e-5
 
 
 def test_a_file_of_another_program_is_refused(tmp_path):
@@ -152,9 +155,9 @@ def test_what_the_runtime_refuses_is_said(refused):
 def test_outputs_that_are_not_finite_are_refused(tmp_path, card, pixels):
     proto = by_hand()
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.full_like(WEIGHT, np.nan), "weight"))
-    _, probabilities = open_onnx(written(tmp_path / "m.onnx", proto, card))
+    _, member = open_onnx(written(tmp_path / "m.onnx", proto, card))
     with pytest.raises(ModelError, match="are not finite for 5 of 5 images"):
-        probabilities(pixels)
+        member(pixels)
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnxruntime"])
@@ -168,3 +171,17 @@ def test_without_the_packages_the_command_that_installs_them_is_named(tmp_path, 
 def test_the_session_itself_names_whose_model_it_is():
     with pytest.raises(ModelError, match="the exported model could not be opened"):
         session(b"nothing", None, "the exported model")
+
+
+def test_a_stage_alone_is_no_model(tmp_path, card):
+    proto = by_hand()
+    label(proto, card, {"stage": "0"})
+    (tmp_path / "stage-0.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(ModelError, match=r"stage-0.onnx' is only a stage of a model. Give the folder that it lies in"):
+        open_onnx(tmp_path / "stage-0.onnx")
+
+
+def test_of_a_model_with_exits_every_exit_is_expected(tmp_path, card):
+    early = replace(card, exits=Exits(("a",), "linear", (0.3, 0.9), 0.8))
+    with pytest.raises(ModelError, match=r"but .* and logits \(N, 2, 3\) and probabilities \(N, 2, 3\) are expected"):
+        open_onnx(written(tmp_path / "m.onnx", by_hand(), early))

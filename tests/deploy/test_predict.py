@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairshrink.deploy.images import find_images
+from fairshrink.deploy.images import decoded, find_images
 from fairshrink.deploy.predict import write_predictions
 from fairshrink.deploy.predictor import Predictor
 from fairshrink.errors import ConfigError
@@ -13,6 +13,11 @@ from fairshrink.errors import ConfigError
 @pytest.fixture
 def predictor(model_file):
     return Predictor.load(model_file)
+
+
+def pixels_of(image):
+    (batch,) = decoded([image], 32, 1)
+    return batch.pixels
 
 
 def table(predictor, photos, **options):
@@ -67,3 +72,21 @@ def test_a_batch_of_nothing_but_unreadable_images(predictor, photos):
 def test_a_batch_size_of_0_is_refused(predictor, photos):
     with pytest.raises(ConfigError, match="the batch size is 0"):
         table(predictor, photos, batch_size=0)
+
+
+def test_of_a_model_with_exits_the_table_names_the_one_that_each_image_left_at(early_model, photos):
+    predictor = Predictor.load(early_model.file)
+    (photos / "1.png").write_text("no image")
+    found, _, _ = table(predictor, photos, batch_size=2)
+    images = [image for image in find_images([photos]).images if "1.png" not in image.name]
+    expected = predictor.answer(np.concatenate([pixels_of(image) for image in images]))
+    names = np.array(["features.6", "features.10", "final"])[expected.exit]
+    assert list(found)[-2:] == ["exit", "error"]
+    assert found["exit"].drop(1).tolist() == names.tolist()
+    assert found["exit"][1] == ""
+
+
+def test_the_mean_of_several_models_has_no_exits(early_model, photos):
+    found, _, _ = table(Predictor.load(early_model.file, early_model.file), photos)
+    assert "exit" not in found
+    assert len(found) == 5

@@ -1,6 +1,5 @@
 """`fairshrink inspect`: what a model's file holds."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +8,13 @@ import typer
 from rich.console import Console
 
 from fairshrink.cli.cutting import said_of_card
+from fairshrink.cli.exported import said_of_leaving
 from fairshrink.cli.model import Stage, masks_of, only
-from fairshrink.deploy.card import read_card
+from fairshrink.deploy.card import Card, read_card
 from fairshrink.deploy.inspect import Inspected, Row, in_short, inspect_packed, inspect_weights, together
 from fairshrink.deploy.packed import card_of, is_packed, read_packed
 from fairshrink.deploy.predictor import load_network
+from fairshrink.deploy.stages import is_stages
 from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.files import write_json
 from fairshrink.lab.masks import load_frozen
@@ -31,9 +32,10 @@ def inspect(
     json: Annotated[Path | None, typer.Option(help="Write all tensors here.")] = None,
 ) -> None:
     """Show which weights are pruned, quantised and free, and in how many bits each layer is stored."""
-    if model.suffix.lower() == ".onnx":
+    if model.suffix.lower() == ".onnx" or is_stages(model):
+        what = "a folder of ONNX files, which do" if is_stages(model) else "an ONNX file, which does"
         raise ConfigError(
-            f"'{model}' is an ONNX file, which does not say what is quantised. Give the packed file, the run folder or the "
+            f"'{model}' is {what} not say what is quantised. Give the packed file, the run folder or the "
             "model.safetensors that it came from."
         )
     if json is not None and json.is_dir():
@@ -57,27 +59,33 @@ def inspect(
 
 def _inspected(file: Path) -> Inspected:
     if is_packed(file):
-        found, cut = inspect_packed(file), _cut_of_packed(file)
+        found, card = inspect_packed(file), _card_of_packed(file)
     else:
-        cut = _cut_of(file)
-        beside = masks_of(file, cut=cut is not None)
+        card = _card_of(file)
+        beside = masks_of(file, cut=card is not None and card.cut is not None)
         if beside.is_file():
             _, network = load_network(file)
             found = inspect_weights(file, network.state_dict(), load_frozen(beside, network))
         else:
             found = inspect_weights(file, read_weights(file), None)
-    return found if cut is None else replace(found, notes=(*found.notes, said_of_card(cut)))
+    return found if card is None else replace(found, notes=(*found.notes, *_notes_of(card)))
 
 
-def _cut_of_packed(file: Path) -> Mapping[str, Sequence[int]] | None:
+def _notes_of(card: Card) -> list[str]:
+    cut = [] if card.cut is None else [said_of_card(card.cut)]
+    exits = card.exits
+    return cut if exits is None else [*cut, f"exits: {', '.join(exits.names)}; {said_of_leaving(exits)}"]
+
+
+def _card_of_packed(file: Path) -> Card | None:
     about = read_packed(file).about
-    return None if about.card is None else card_of(file, about).cut
+    return None if about.card is None else card_of(file, about)
 
 
-def _cut_of(file: Path) -> Mapping[str, Sequence[int]] | None:
-    """What was cut out of a model, if it has a card that says so."""
+def _card_of(file: Path) -> Card | None:
+    """How a model is used, if it has a card that says so."""
     try:
-        return read_card(read_meta(file), str(file)).cut
+        return read_card(read_meta(file), str(file))
     except (ModelError, StoreError):
         return None
 

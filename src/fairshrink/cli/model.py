@@ -9,18 +9,17 @@ import torch
 import typer
 from rich.console import Console
 
-from fairshrink.cli.cutting import said_of_card, said_of_cut
+from fairshrink.cli.exported import notes_of, said_of_channels, said_of_onnx, said_of_stages
 from fairshrink.cli.stopping import kept
 from fairshrink.compress.frozen import Frozen
-from fairshrink.deploy.card import Card
-from fairshrink.deploy.cut import Cut
-from fairshrink.deploy.export import Exported, export_onnx
+from fairshrink.deploy.export import export_onnx, export_stages
 from fairshrink.deploy.images import Named, find_images
 from fairshrink.deploy.inspect import inspect_packed, together
 from fairshrink.deploy.packed import is_packed, save_packed
 from fairshrink.deploy.predict import Failure, write_predictions
 from fairshrink.deploy.predictor import BATCH, Predictor
 from fairshrink.deploy.ready import Ready, make_ready, save_cut
+from fairshrink.deploy.stages import is_stages
 from fairshrink.errors import ConfigError
 from fairshrink.files import write_atomically
 from fairshrink.lab.masks import load_frozen, save_frozen
@@ -36,7 +35,11 @@ ENDINGS = {
 SHOWN = 20  # reasons on the screen; all are in the CSV
 
 Model = Annotated[
-    Path, typer.Argument(help="A run folder, a stage's folder, model.safetensors, a packed or an exported .onnx file.")
+    Path,
+    typer.Argument(
+        help="A run folder, a stage's folder, model.safetensors, a packed or an exported .onnx file, or a folder of "
+        "exported stages."
+    ),
 ]
 Stage = Annotated[str | None, typer.Option(help="Stage of a run folder, such as train; the last one by default.")]
 
@@ -61,7 +64,7 @@ def predict(
     found = find_images(images)
     predictor = Predictor.load(*chosen.files, threads=threads)
     console.print(plain(f"{len(found.images):,} images, {chosen.said}"), soft_wrap=True)
-    for note in found.notes:
+    for note in [*found.notes, *notes_of(predictor)]:
         console.print(plain(f"note: {note}"), soft_wrap=True)
 
     def work(write: Callable[[str], object], screen: Screen) -> list[Failure]:
@@ -93,24 +96,29 @@ def export(
         Path | None,
         typer.Option(help="Write model.safetensors without the channels that are 0, such as small.safetensors."),
     ] = None,
+    stages: Annotated[
+        Path | None,
+        typer.Option(help="Write a model with exits as a folder of ONNX files, one for each stage, such as stages."),
+    ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Leave channels that are 0 in the ONNX or packed file.")
+        bool, typer.Option("--whole", help="Leave channels that are 0 in the ONNX or packed files.")
     ] = False,
     stage: Stage = None,
     fold: Annotated[int | None, typer.Option(help="Which fold of a run with several.")] = None,
 ) -> None:
     """Write a model as ONNX (pixels in, probabilities out), packed or cut; compared with the model first.
 
-    Channels that are 0 wherever they are read are cut out of all three.
+    Channels that are 0 wherever they are read are cut out of all of them.
     """
-    _check_targets(model, {"onnx": onnx, "packed": packed, "cut": cut}, whole)
+    _check_targets(model, {"onnx": onnx, "packed": packed, "cut": cut, "stages": stages}, whole)
     chosen = find_models(model, stage, fold)
     file = only(chosen, model)
     console = Console()
     work: list[tuple[str, Path | None, Callable[[Path], list[str]]]] = [
         ("cutting", cut, lambda target: _export_cut(file, target, chosen.said)),
         ("packing", packed, lambda target: _export_packed(file, target, chosen.said, whole=whole)),
-        ("exporting", onnx, lambda target: _said_of_onnx(export_onnx(file, target, whole=whole), chosen.said)),
+        ("exporting", onnx, lambda target: said_of_onnx(export_onnx(file, target, whole=whole), chosen.said)),
+        ("exporting", stages, lambda target: said_of_stages(export_stages(file, target, whole=whole), chosen.said)),
     ]
     for doing, target, write in work:
         if target is not None:
@@ -140,11 +148,11 @@ def _check_targets(model: Path, targets: dict[str, Path | None], whole: bool) ->
     if not named:
         raise ConfigError(
             "nothing is to be written: name a file with --onnx model.onnx or --packed model.packed.safetensors, or with "
-            "--cut small.safetensors."
+            "--cut small.safetensors, or a folder with --stages stages."
         )
-    for name, target in named.items():
-        ending, such = ENDINGS[name]
-        if target.suffix.lower() != ending:
+    for name, (ending, such) in ENDINGS.items():
+        target = named.get(name)
+        if target is not None and target.suffix.lower() != ending:
             raise ConfigError(f"--{name} is '{target}': a name that ends in {ending} was expected, such as {such}.")
     if len({target.resolve() for target in named.values()}) < len(named):
         raise ConfigError(
@@ -152,7 +160,7 @@ def _check_targets(model: Path, targets: dict[str, Path | None], whole: bool) ->
         )
     if whole and "cut" in named:
         raise ConfigError("--whole leaves every channel where it is, and --cut takes some out. Leave one of them out.")
-    if model.suffix.lower() == ".onnx" or (model.is_file() and is_packed(model)):
+    if model.suffix.lower() == ".onnx" or is_stages(model) or (model.is_file() and is_packed(model)):
         raise ConfigError(f"'{model}' is exported already. Give the run folder or model.safetensors that it came from.")
 
 
@@ -185,14 +193,8 @@ def _export_cut(file: Path, target: Path, said: str) -> list[str]:
     size, before = target.stat().st_size, file.stat().st_size
     return [
         f"{target}: {ready.card.backbone} from {said}, {size / 1e6:.2f} MB of {before / 1e6:.2f} MB ({size / before:.1%})",
-        *_said_of_channels(ready.card, ready.cut),
+        *said_of_channels(ready.card, ready.cut),
     ]
-
-
-def _said_of_channels(card: Card, done: Cut | None) -> list[str]:
-    if done is not None:
-        return said_of_cut(done)
-    return [f"  {said_of_card(card.cut)} before" if card.cut is not None else "  whole: nothing was to be cut"]
 
 
 def _export_packed(file: Path, target: Path, said: str, *, whole: bool) -> list[str]:
@@ -208,19 +210,7 @@ def _export_packed(file: Path, target: Path, said: str, *, whole: bool) -> list[
         f"  against {file.stat().st_size / 1e6:.2f} MB unpacked: {found.size / file.stat().st_size:.3f}; "
         f"in theory {found.theory / 1e6:.2f} MB",
         "  unpacked again and compared with the model: the same bits",
-        *_said_of_channels(card, ready.cut),
-    ]
-
-
-def _said_of_onnx(done: Exported, said: str) -> list[str]:
-    card = done.card
-    return [
-        f"{done.path}: {card.backbone} from {said}, {done.path.stat().st_size / 1e6:.1f} MB",
-        f"  in:  pixels (N, {card.size}, {card.size}, 3), bytes, red green blue; the normalisation is inside",
-        f"  out: logits and probabilities (N, {len(card.classes)}): {', '.join(card.classes)}",
-        f"  {done.zeros:,} of {done.weights:,} weights are 0, in the file as in the model",
-        f"  compared with PyTorch on {done.images} random images: largest difference of a probability {done.difference:.1e}",
-        *_said_of_channels(card, done.cut),
+        *said_of_channels(card, ready.cut),
     ]
 
 

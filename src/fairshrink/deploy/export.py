@@ -1,29 +1,38 @@
-"""A model as one ONNX file, compared with PyTorch before it is written."""
+"""A model as one ONNX file, or as one for each of its stages, compared with PyTorch before it is written."""
 
-import copy
-import logging
-import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from fairshrink.compress.units import compressible
-from fairshrink.data.normalise import Normalisation, in_bytes
+from fairshrink.deploy.answers import Pixels
 from fairshrink.deploy.card import Card
 from fairshrink.deploy.cut import Cut
-from fairshrink.deploy.onnx_file import INPUT, LOGITS, PROBABILITIES, label, need, session
-from fairshrink.deploy.ready import make_ready
-from fairshrink.errors import ModelError
-from fairshrink.files import write_bytes
+from fairshrink.deploy.onnx_file import INPUT, LOGITS, PROBABILITIES, STAGE, Outputs, label, need, session
+from fairshrink.deploy.predictor import example_of
+from fairshrink.deploy.ready import Ready, make_ready
+from fairshrink.deploy.stages import (
+    DIGESTS,
+    RECORD,
+    digest,
+    given_by,
+    is_stages,
+    logits_of,
+    passed_on,
+    stage_file,
+    taken_by,
+)
+from fairshrink.deploy.tracing import Deployed, Staged, cut_out, deployed, traced, zeros_in
+from fairshrink.errors import ConfigError, ModelError
+from fairshrink.files import write_bytes, write_json
 from fairshrink.models.checkpoint import DIGEST, read_meta
+from fairshrink.models.multi_exit import MultiExit
 
-OPSET = 18
 BATCHES = (1, 2, 7)  # images; the file takes any number
 TOLERANCE = 1e-4  # of probabilities, and of logits relative to the largest
 
@@ -33,13 +42,14 @@ class Exported:
     """What was written.
 
     Attributes:
-        path: The file.
+        path: The file, or the folder of stages.
         card: How the model is used; all of it is in the file, too.
         zeros: Weights of convolutions and linear layers that are 0, in the model and in the file alike.
         weights: How many there are.
         difference: Largest difference of a probability between PyTorch and onnxruntime.
         images: Random images that were compared.
         cut: What was cut out of the model first; None: nothing was tried.
+        macs: Multiplications for an image up to each exit, (E,); empty where there is one exit.
     """
 
     path: Path
@@ -49,35 +59,24 @@ class Exported:
     difference: float
     images: int
     cut: Cut | None = None
+    macs: tuple[int, ...] = ()
 
 
-class Deployed(nn.Module):
-    """A classifier with its normalisation before it and the softmax behind it.
+class _Source(NamedTuple):
+    """A model that was traced, with what is written into its files."""
 
-    Takes pixels (N, size, size, 3) from 0 to 255, bytes; gives logits and probabilities, (N, C) each.
-    """
-
-    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
-        super().__init__()  # torch exports nothing but modules
-        self.network = network
-        self.mean, self.std = (nn.Buffer(tensor) for tensor in in_bytes(normalisation))
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and probabilities."""
-        logits = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-        return logits, logits.softmax(dim=1)
-
-
-class Mean(nn.Module):
-    """The mean over a map: what AdaptiveAvgPool2d(1) computes, which torch exports as nine operators."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, K, h, w) -> (N, K, 1, 1)."""
-        return maps.mean(dim=(2, 3), keepdim=True)
+    ready: Ready
+    network: Deployed | Staged
+    proto: Any
+    facts: dict[str, str]
+    zeros: int
+    weights: int
 
 
 def export_onnx(model: Path, target: Path, *, whole: bool = False) -> Exported:
     """Export a model that fairshrink saved; the file appears only if it gives what PyTorch gives.
+
+    A model with exits gives the logits and probabilities of all of them, (N, E, C), the final one last.
 
     Args:
         model: `model.safetensors` with its `model.json` beside.
@@ -89,91 +88,110 @@ def export_onnx(model: Path, target: Path, *, whole: bool = False) -> Exported:
         ConfigError: The packages for ONNX are not installed.
         StoreError: The file cannot be written.
     """
-    onnx = need("onnx")
-    for name in ("onnxscript", "onnxruntime"):
-        need(name)
-    card, network, _, cut = make_ready(model, whole=whole)
-    deployed = Deployed(_pooling_by_mean(network), card.normalisation).eval()
-    proto = _traced(deployed, card.size)
-    _strip(proto)
-    facts = {"fairshrink_version": version("fairshrink"), DIGEST: str(read_meta(model).get(DIGEST, ""))}
-    label(proto, card, facts)
-    zeros, weights = _zeros(network, proto)
-    content = proto.SerializeToString()
-    onnx.checker.check_model(onnx.load_model_from_string(content))
-    difference = _compare(deployed, content, card.size)
+    _check_packages()
+    source = _source(model, make_ready(model, whole=whole))
+    content = _content(source, INPUT, [LOGITS, PROBABILITIES], {})
+    difference = _compare(source, session(content, None, "the exported model"))
     write_bytes(target, content)
-    return Exported(target, card, zeros, weights, difference, sum(BATCHES), cut)
+    return _exported(target, source, difference)
 
 
-def _pooling_by_mean(network: nn.Module) -> nn.Module:
-    network = copy.deepcopy(network)
-    for name, module in list(network.named_modules()):
-        if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
-            network.set_submodule(name, Mean())
-    return network
+def export_stages(model: Path, folder: Path, *, whole: bool = False) -> Exported:
+    """Export a model with exits as one ONNX file for each stage; they appear only if they give what PyTorch gives.
+
+    Stage k is the backbone between two exits, and the head of the second.
+
+    Args:
+        model: `model.safetensors` with its `model.json` beside.
+        folder: Where the files go: a new folder, an empty one, or one of an earlier export, which is replaced.
+        whole: Leave in them the channels that are 0 wherever they are read; otherwise they are cut out.
+
+    Raises:
+        ModelError: The model cannot be read, or the exported one computes something else.
+        ConfigError: The packages for ONNX are not installed, the model has no exits, or the folder holds something else.
+        StoreError: A file cannot be written.
+    """
+    if folder.exists() and not is_stages(folder) and (folder.is_file() or any(folder.iterdir())):
+        raise ConfigError(f"'{folder}' is there and is no folder of stages. Name a new folder.")
+    _check_packages()
+    ready = make_ready(model, whole=whole)
+    if ready.card.exits is None:
+        raise ConfigError(f"'{model}' has one exit, so there are no stages. Export it with  --onnx model.onnx.")
+    source = _source(model, ready)
+    last = len(ready.card.exits.taps)
+    contents = [
+        _content(source, taken_by(number), given_by(number, last), {STAGE: str(number)}) for number in range(last + 1)
+    ]
+    difference = _compare(source, _in_a_row(contents))
+    _write_stages(folder, contents, ready.card.to_dict() | source.facts)
+    return _exported(folder, source, difference)
 
 
-def _traced(deployed: nn.Module, size: int) -> Any:
-    """The model as ONNX; what torch says on the way (it counts its steps) is kept from the terminal."""
-    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                deployed,
-                (pixels,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[LOGITS, PROBABILITIES],
-                dynamic_shapes=({0: torch.export.Dim("N")},),
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        logging.disable(before)
-    if program is None:
-        raise ModelError("torch exported nothing. Export from another version of torch.")
-    return program.model_proto
+def _check_packages() -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        need(name)
 
 
-def _strip(proto: Any) -> None:
-    """Take out what the exporter writes about the machine: stack traces with the paths of source files."""
-    graph = proto.graph
-    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        part.ClearField("doc_string")
-        part.ClearField("metadata_props")
-    graph.ClearField("value_info")
+def _source(model: Path, ready: Ready) -> _Source:
+    network = deployed(ready.model, ready.card.normalisation)
+    proto = traced(network, ready.card.size)
+    facts = {"fairshrink_version": version("fairshrink"), DIGEST: str(read_meta(model).get(DIGEST, ""))}
+    return _Source(ready, network, proto, facts, *zeros_in(network, proto))
 
 
-def _zeros(network: nn.Module, proto: Any) -> tuple[int, int]:
-    """Weights that are 0, and all of them; an export that brought one back to life is refused."""
-    to_array = need("onnx.numpy_helper").to_array
-    exported = {tensor.name: tensor for tensor in proto.graph.initializer}
-    zeros = weights = 0
-    for name, weight in compressible(network).items():
-        here = int((weight == 0).sum())
-        tensor = exported.get(f"network.{name}")
-        there = None if tensor is None else int((to_array(tensor) == 0).sum())
-        if there != here:
-            raise ModelError(
-                f"'{name}' has {here:,} weights of 0, and {'none of it is' if there is None else f'{there:,} are'} in the "
-                "exported model. This version of torch exports otherwise than expected: use the one of constraints.txt."
-            )
-        zeros, weights = zeros + here, weights + weight.numel()
-    return zeros, weights
+def _content(source: _Source, taken: str, given: Sequence[str], facts: dict[str, str]) -> bytes:
+    """The bytes of a file with the whole of a model, or with what lies between two of its places."""
+    onnx = need("onnx")
+    proto = cut_out(source.proto, taken, given)
+    label(proto, source.ready.card, source.facts | facts)
+    content: bytes = proto.SerializeToString()
+    onnx.checker.check_model(onnx.load_model_from_string(content))
+    return content
 
 
-def _compare(deployed: nn.Module, content: bytes, size: int) -> float:
-    run = session(content, None, "the exported model")
+def _in_a_row(contents: Sequence[bytes]) -> Callable[[Pixels], Outputs]:
+    """All exits' logits and probabilities by stages, with nobody leaving."""
+    last = len(contents) - 1
+    runs = [
+        session(content, None, f"stage {number} of the exported model", taken_by(number), given_by(number, last))
+        for number, content in enumerate(contents)
+    ]
+
+    def run(pixels: Pixels) -> Outputs:
+        found, x = [], pixels
+        for number, stage in enumerate(runs):
+            outputs = stage(x)
+            found.append(outputs[logits_of(number)])
+            x = outputs.get(passed_on(number), x)
+        logits = np.stack(found, axis=1)
+        return {LOGITS: logits, PROBABILITIES: torch.from_numpy(logits).softmax(dim=2).numpy()}
+
+    return run
+
+
+def _write_stages(folder: Path, contents: Sequence[bytes], facts: dict[str, Any]) -> None:
+    """The record first goes and last comes: a folder with a record has the stages that it was written for, or is refused."""
+    (folder / RECORD).unlink(missing_ok=True)
+    for old in folder.glob(stage_file(folder, "*").name):
+        old.unlink()
+    for number, content in enumerate(contents):
+        write_bytes(stage_file(folder, number), content)
+    write_json(folder / RECORD, facts | {DIGESTS: [digest(content) for content in contents]})
+
+
+def _exported(target: Path, source: _Source, difference: float) -> Exported:
+    card, network = source.ready.card, source.ready.model
+    macs = network.costs(example_of(card)) if isinstance(network, MultiExit) else ()
+    return Exported(target, card, source.zeros, source.weights, difference, sum(BATCHES), source.ready.cut, macs)
+
+
+def _compare(source: _Source, run: Callable[[Pixels], Outputs]) -> float:
+    size = source.ready.card.size
     worst = 0.0
     for batch in BATCHES:
         pixels = np.random.default_rng(batch).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
         with torch.inference_mode():
-            logits, probabilities = (out.numpy() for out in deployed(torch.from_numpy(pixels)))
+            logits, probabilities, *_ = (out.numpy() for out in source.network(torch.from_numpy(pixels)))
         found = run(pixels)
         scale = max(1.0, float(np.abs(logits).max()))
         worst = max(worst, _furthest(found[PROBABILITIES], probabilities))

@@ -1,7 +1,7 @@
 """ONNX files that fairshrink exported: what is written into them, what is checked before one is run.
 
 The digest inside finds damage and later changes; it is no signature. A file is run only if it is what the export writes:
-one input, two outputs, standard operators without inner graphs, and every weight inside the file.
+its inputs and outputs, standard operators without inner graphs, and every weight inside the file.
 """
 
 import hashlib
@@ -9,20 +9,37 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairshrink.deploy.answers import Answer, Member, Pixels, check_finite, early
 from fairshrink.deploy.card import Card, read_card
 from fairshrink.errors import ConfigError, ModelError
 
 INPUT, LOGITS, PROBABILITIES = "pixels", "logits", "probabilities"
+STAGE = "stage"  # Metadata: which one a file is of a model exported by stages.
 DIGEST = "graph_sha256"
 AGAIN = "Export the model again with  fairshrink export."
 INSTALL = "pip install 'fairshrink[onnx]'"
 Outputs = dict[str, NDArray[np.float32]]
-Run = Callable[[NDArray[np.uint8]], Outputs]
+Run = Callable[[NDArray[Any]], Outputs]
+Form = tuple[str, int, list[int]]  # name, ONNX's number of its type, shape without N
+
+
+class Read(NamedTuple):
+    """An exported file that was read and checked, not yet opened.
+
+    Attributes:
+        content: Its bytes.
+        proto: The model in it.
+        facts: Its metadata.
+    """
+
+    content: bytes
+    proto: Any
+    facts: dict[str, str]
 
 
 def need(name: str) -> Any:
@@ -49,7 +66,7 @@ def graph_digest(proto: Any) -> str:
     return hashlib.sha256(proto.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
-def open_onnx(path: Path, threads: int | None = None) -> tuple[Card, Callable[[NDArray[np.uint8]], Any]]:
+def open_onnx(path: Path, threads: int | None = None) -> tuple[Card, Member]:
     """Read and check an exported file; nothing else on the disk is read for it.
 
     Args:
@@ -57,7 +74,31 @@ def open_onnx(path: Path, threads: int | None = None) -> tuple[Card, Callable[[N
         threads: Threads that compute; None: one for each core.
 
     Returns:
-        How it is used, and a function from decoded images (N, size, size, 3) to probabilities (N, C).
+        How it is used, and a function from decoded images (N, size, size, 3) to what it says about them.
+
+    Raises:
+        ModelError: It is missing, damaged, changed, or not what the export writes.
+        ConfigError: The packages are not installed.
+    """
+    content, proto, facts = read_onnx(path)
+    if STAGE in facts:
+        raise ModelError(f"'{path}' is only a stage of a model. Give the folder that it lies in: '{path.parent}'.")
+    card = read_card({key: _value(value) for key, value in facts.items()}, str(path))
+    float32, classes = need("onnx").TensorProto.FLOAT, len(card.classes)
+    shape = [classes] if card.exits is None else [len(card.exits.names), classes]
+    check_form(path, proto, [pixels_of(card)], [(name, float32, shape) for name in (LOGITS, PROBABILITIES)])
+    run = session(content, threads, f"'{path}'")
+
+    def answer(pixels: Pixels) -> Answer:
+        found = run(pixels)
+        check_finite(found[PROBABILITIES], f"'{path}'", AGAIN)
+        return early(found[LOGITS], card.exits.threshold) if card.exits else Answer(found[PROBABILITIES])
+
+    return card, answer
+
+
+def read_onnx(path: Path) -> Read:
+    """Read a file, and refuse what no export of ours is.
 
     Raises:
         ModelError: It is missing, damaged, changed, or not what the export writes.
@@ -69,21 +110,29 @@ def open_onnx(path: Path, threads: int | None = None) -> tuple[Card, Callable[[N
         raise ModelError(f"the model '{path}' could not be read: {error.strerror or error}.") from error
     proto = _parsed(path, content)
     _check_graph(path, proto)
-    card = _card(path, proto)
-    _check_form(path, proto, card)
-    run = session(content, threads, f"'{path}'")
-
-    def probabilities(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found = run(pixels)[PROBABILITIES]
-        if wrong := int((~np.isfinite(found)).any(axis=1).sum()):
-            raise ModelError(f"the outputs of '{path}' are not finite for {wrong} of {len(found)} images. {AGAIN}")
-        return found
-
-    return card, probabilities
+    return Read(content, proto, _facts(path, proto))
 
 
-def session(content: bytes, threads: int | None, whose: str) -> Run:
+def pixels_of(card: Card) -> Form:
+    """What an exported model takes."""
+    return INPUT, need("onnx").TensorProto.UINT8, [card.size, card.size, 3]
+
+
+def session(
+    content: bytes,
+    threads: int | None,
+    whose: str,
+    taken: str = INPUT,
+    given: Sequence[str] = (LOGITS, PROBABILITIES),
+) -> Run:
     """A function that runs a model on the CPU.
+
+    Args:
+        content: The bytes of the file.
+        threads: Threads that compute; None: one for each core.
+        whose: For errors.
+        taken: Name of its input.
+        given: Names of its outputs.
 
     Raises:
         ModelError: The runtime refuses the model.
@@ -98,8 +147,7 @@ def session(content: bytes, threads: int | None, whose: str) -> Run:
     except Exception as error:  # The runtime has a class of its own for each of its dozen reasons.
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{whose} could not be opened by onnxruntime: {reason}. {AGAIN}") from error
-    names = [LOGITS, PROBABILITIES]
-    return lambda pixels: dict(zip(names, opened.run(names, {INPUT: pixels}), strict=True))
+    return lambda values: dict(zip(given, opened.run(list(given), {taken: values}), strict=True))
 
 
 def _parsed(path: Path, content: bytes) -> Any:
@@ -110,7 +158,7 @@ def _parsed(path: Path, content: bytes) -> Any:
         raise ModelError(f"'{path}' is damaged or not an ONNX file. Copy it again.") from error
 
 
-def _card(path: Path, proto: Any) -> Card:
+def _facts(path: Path, proto: Any) -> dict[str, str]:
     props = {prop.key: prop.value for prop in proto.metadata_props}
     if DIGEST not in props:
         raise ModelError(
@@ -121,7 +169,7 @@ def _card(path: Path, proto: Any) -> Card:
         raise ModelError(
             f"'{path}' is damaged or was changed since fairshrink exported it. Copy it again, or:\n  {AGAIN}"
         )
-    return read_card({key: _value(value) for key, value in props.items()}, str(path))
+    return props
 
 
 def _value(text: str) -> object:
@@ -157,25 +205,32 @@ def _is_outside(tensor: Any) -> bool:
     return bool(tensor.external_data) or tensor.data_location == need("onnx").TensorProto.EXTERNAL
 
 
-def _check_form(path: Path, proto: Any, card: Card) -> None:
-    types = need("onnx").TensorProto
-    fed = {tensor.name for tensor in proto.graph.initializer}
-    inputs = [_form(value) for value in proto.graph.input if value.name not in fed]
-    outputs = [_form(value) for value in proto.graph.output]
-    classes = len(card.classes)
-    expected = [(INPUT, types.UINT8, [card.size, card.size, 3])]
-    given = [(LOGITS, types.FLOAT, [classes]), (PROBABILITIES, types.FLOAT, [classes])]
+def check_form(path: Path, proto: Any, expected: Sequence[Form], given: Sequence[Form]) -> None:
+    """Refuse a model with other inputs or outputs.
+
+    Raises:
+        ModelError: They differ.
+    """
+    inputs, outputs = forms(proto)
     if inputs != expected or outputs != given:
         raise ModelError(
             f"'{path}' takes {_names(inputs)} and gives {_names(outputs)}, but {_names(expected)} and {_names(given)} are "
-            f"expected of a model for {classes} classes at {card.size} px. {AGAIN}"
+            f"expected. {AGAIN}"
         )
 
 
-def _form(value: Any) -> tuple[str, int, list[int]]:
+def forms(proto: Any) -> tuple[list[Form], list[Form]]:
+    """Inputs and outputs of a model."""
+    fed = {tensor.name for tensor in proto.graph.initializer}
+    return [_form(value) for value in proto.graph.input if value.name not in fed], [
+        _form(value) for value in proto.graph.output
+    ]
+
+
+def _form(value: Any) -> Form:
     tensor = value.type.tensor_type
     return value.name, tensor.elem_type, [dim.dim_value for dim in tensor.shape.dim][1:]
 
 
-def _names(forms: Sequence[tuple[str, int, list[int]]]) -> str:
+def _names(forms: Sequence[Form]) -> str:
     return " and ".join(f"{name} (N, {', '.join(map(str, shape))})" for name, _, shape in forms) or "nothing"

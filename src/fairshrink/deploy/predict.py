@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fairshrink.deploy.images import Decoded, Named, decoded
 from fairshrink.deploy.predictor import BATCH, Predictor
@@ -28,7 +29,9 @@ def write_predictions(
     threads: int | None = None,
     observer: Callable[[int, int], object] | None = None,
 ) -> list[Failure]:
-    """Predict images and hand over the rows as CSV: image, prediction, prob_<class> for each class, error.
+    """Predict images and hand over the rows as CSV: image, prediction, prob_<class> for each class, exit, error.
+
+    Exit is there where one model has several: the layer behind which the image left, or "final".
 
     Args:
         predictor: The model.
@@ -62,9 +65,20 @@ def _rows(predictor: Predictor, batch: Decoded) -> pd.DataFrame:
     classes = np.array(predictor.card.classes, dtype=object)
     read = np.array([at not in batch.errors for at in range(len(batch.names))])
     probabilities = np.full((len(read), len(classes)), np.nan, dtype=np.float32)
-    probabilities[read] = predictor.of_pixels(batch.pixels[read])
-    prediction = np.full(len(read), "", dtype=object)
-    prediction[read] = classes[probabilities[read].argmax(axis=1)]
-    columns = {"image": batch.names, "prediction": prediction}
+    answer = predictor.answer(batch.pixels[read])
+    probabilities[read] = answer.probabilities
+    columns: dict[str, object] = {
+        "image": batch.names,
+        "prediction": _spread(classes[answer.probabilities.argmax(axis=1)], read),
+    }
     columns |= {f"prob_{name}": probabilities[:, k].round(6) for k, name in enumerate(classes)}
+    if predictor.exits is not None and answer.exit is not None:
+        columns["exit"] = _spread(np.array(predictor.exits.names, dtype=object)[answer.exit], read)
     return pd.DataFrame(columns | {"error": [batch.errors.get(at, "") for at in range(len(read))]})
+
+
+def _spread(names: NDArray[np.object_], read: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """The names of the images that were read in the rows of all, the others empty."""
+    found = np.full(len(read), "", dtype=object)
+    found[read] = names
+    return found

@@ -1,7 +1,7 @@
 """A trained model as a function from images to probabilities."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fairshrink.data.normalise import Normalisation, network_inputs
-from fairshrink.deploy.card import Card, read_card
+from fairshrink.deploy.answers import Answer, Member, Probabilities, check_finite, mean
+from fairshrink.deploy.card import Card, Exits, read_card
 from fairshrink.deploy.images import decoded, one_file
 from fairshrink.deploy.onnx_file import open_onnx
 from fairshrink.deploy.packed import card_of, fill, is_packed, read_packed
 from fairshrink.deploy.resize import resize
-from fairshrink.errors import DataError, ModelError, StoreError
+from fairshrink.deploy.stages import is_stages, open_stages
+from fairshrink.errors import ConfigError, DataError, ModelError, StoreError
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_meta, read_weights
+from fairshrink.models.multi_exit import MultiExit, build_multi_exit
 from fairshrink.train.evaluate import predict
+from fairshrink.train.precision import device_of
 from fairshrink.types import GroupBatch
 
 BATCH = 64
-Probabilities = NDArray[np.float32]
-Member = Callable[[NDArray[np.uint8]], Probabilities]  # (n, size, size, 3) -> (n, C)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Predictor:
 
     Attributes:
         card: Classes, size of the images, normalisation.
-        members: The models, each from decoded images to probabilities.
+        members: The models, each from decoded images to its answer.
     """
 
     card: Card
@@ -43,7 +45,8 @@ class Predictor:
 
     @classmethod
     def load(cls, *paths: Path | str, threads: int | None = None) -> "Predictor":
-        """Read models: `model.safetensors` with its `model.json` beside, a packed file, or an ONNX file that we exported.
+        """Read models: `model.safetensors` with its `model.json` beside, a packed file, an ONNX file or a folder of stages that
+        we exported.
 
         Args:
             paths: One file, or those of several folds.
@@ -57,9 +60,9 @@ class Predictor:
             raise ModelError("no model was named. Give model.safetensors, a packed file or an exported .onnx file.")
         opened = [_open(Path(path), threads) for path in paths]
         cards = [card for card, _ in opened]
-        if different := [path for path, card in zip(paths, cards, strict=True) if card != cards[0]]:
+        if different := [path for path, card in zip(paths, cards, strict=True) if _use(card) != _use(cards[0])]:
             raise ModelError(
-                f"'{different[0]}' and '{paths[0]}' differ in classes, image size, normalisation or backbone, so their "
+                f"'{different[0]}' and '{paths[0]}' differ in classes, image size, normalisation, backbone or exits, so their "
                 "probabilities cannot be averaged. Take one of them."
             )
         return cls(cards[0], tuple(member for _, member in opened))
@@ -89,6 +92,19 @@ class Predictor:
         Raises:
             DataError: The array has another form.
         """
+        return self.answer(pixels).probabilities
+
+    @property
+    def exits(self) -> Exits | None:
+        """Where images leave; None: at the end, or each of several models has its own say."""
+        return self.card.exits if len(self.members) == 1 else None
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answer:
+        """Probabilities of decoded images, (N, size, size, 3), and where a model has exits the one each image left at.
+
+        Raises:
+            DataError: The array has another form.
+        """
         size = self.card.size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
             raise DataError(
@@ -96,9 +112,9 @@ class Predictor:
                 "expected: red, green, blue from 0 to 255."
             )
         if not len(pixels):
-            return np.zeros((0, len(self.card.classes)), dtype=np.float32)
-        each = np.stack([member(pixels) for member in self.members]).astype(np.float64)
-        return each.mean(axis=0).astype(np.float32)
+            nobody = np.zeros(0, dtype=np.int64) if self.exits else None
+            return Answer(np.zeros((0, len(self.card.classes)), dtype=np.float32), nobody)
+        return mean([member(pixels) for member in self.members])
 
 
 def load_network(path: Path) -> tuple[Card, nn.Module]:
@@ -135,7 +151,7 @@ def _packed_network(path: Path) -> tuple[Card, nn.Module]:
 
 def _built(path: Path, card: Card, weights: dict[str, Tensor]) -> nn.Module:
     """The network of a card; where channels were cut out of it, as narrow as its weights."""
-    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
+    model = _with_exits(path, card, card.exits) if card.exits else _plain(card)
     if card.cut is not None:
         try:
             resize(model, {name: tuple(tensor.shape) for name, tensor in weights.items()}, example_of(card))
@@ -144,22 +160,56 @@ def _built(path: Path, card: Card, weights: dict[str, Tensor]) -> nn.Module:
     return model
 
 
+def _plain(card: Card) -> nn.Module:
+    return build(card.backbone, num_classes=len(card.classes), size=card.size)
+
+
+def _with_exits(path: Path, card: Card, exits: Exits) -> MultiExit:
+    try:
+        return build_multi_exit(card.backbone, exits.taps, exits.heads, num_classes=len(card.classes), size=card.size)
+    except (ConfigError, ModelError) as error:
+        raise ModelError(f"'{path}' says that its model has exits, but {error}") from error
+
+
 def example_of(card: Card) -> Tensor:
     """An image of a model's size, (1, 3, size, size)."""
     return torch.zeros(1, 3, card.size, card.size)
 
 
+def _use(card: Card) -> Card:
+    """What models must share to be averaged: each has a threshold and training of its own."""
+    exits = card.exits
+    return card if exits is None else replace(card, exits=replace(exits, weights=(), threshold=1.0))
+
+
 def _open(path: Path, threads: int | None) -> tuple[Card, Member]:
+    if is_stages(path):
+        return open_stages(path, threads)
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, threads)
     card, model = load_network(path)
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    if card.exits is not None and isinstance(model, MultiExit):
+        return card, _leaving(model, card.normalisation, card.exits.threshold)
     return card, _member(model, card.normalisation)
 
 
 def _member(model: nn.Module, normalisation: Normalisation) -> Member:
-    def probabilities(pixels: NDArray[np.uint8]) -> Probabilities:
+    def answer(pixels: NDArray[np.uint8]) -> Answer:
         unknown = torch.zeros(len(pixels), dtype=torch.int64)
-        return predict(model, [GroupBatch(network_inputs(pixels, normalisation), unknown, unknown - 1)]).prob
+        return Answer(predict(model, [GroupBatch(network_inputs(pixels, normalisation), unknown, unknown - 1)]).prob)
 
-    return probabilities
+    return answer
+
+
+def _leaving(model: MultiExit, normalisation: Normalisation, threshold: float) -> Member:
+    """A model whose sure images leave early, so that they do not pay for the rest."""
+
+    def answer(pixels: NDArray[np.uint8]) -> Answer:
+        with torch.inference_mode():
+            logits, exits = model.exit_early(network_inputs(pixels, normalisation).to(device_of(model)), threshold)
+        found = logits.float().softmax(dim=1).cpu().numpy()
+        check_finite(found, "the model", "Its weights hold very large numbers: train with a lower lr.")
+        return Answer(found, exits.cpu().numpy())
+
+    return answer

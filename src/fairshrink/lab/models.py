@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from fairshrink.deploy.stages import is_stages
 from fairshrink.errors import ConfigError, ModelError, StoreError, suggest
 from fairshrink.lab.config import load_experiment
 from fairshrink.lab.store import TRAINING, FoldPaths, RunPaths, StagePaths
@@ -25,7 +26,8 @@ def find_models(path: Path, stage: str | None = None, fold: int | None = None) -
     """The models that a path means.
 
     Args:
-        path: A run folder, a stage's folder, `model.safetensors`, a packed file, or an exported .onnx file.
+        path: A run folder, a stage's folder, `model.safetensors`, a packed file, an exported .onnx file or a folder of exported
+            stages.
         stage: Of a run folder: the name of a stage ("train", "fairprune", ...); None: the experiment's last
             that does not go by another one's choice.
         fold: One fold of a stage with several; None: all of them.
@@ -35,7 +37,7 @@ def find_models(path: Path, stage: str | None = None, fold: int | None = None) -
         ConfigError: There is no such stage or fold.
         StoreError: The stage is not finished.
     """
-    if path.is_file():
+    if path.is_file() or is_stages(path):
         _refuse(path, stage=stage, fold=fold)
         return Chosen((path,), str(path))
     if RunPaths(path).config.is_file():
@@ -45,8 +47,8 @@ def find_models(path: Path, stage: str | None = None, fold: int | None = None) -
     folds = len(list(path.glob("fold-*"))) or 1
     if not StagePaths(path, folds).fold(0).model.is_file():
         raise ModelError(
-            f"'{path}' is no model: a run folder, a stage's folder in it, model.safetensors, a packed file or an exported "
-            ".onnx file is expected."
+            f"'{path}' is no model: a run folder, a stage's folder in it, model.safetensors, a packed file, an exported "
+            ".onnx file or a folder of exported stages is expected."
         )
     return _folds(StagePaths(path, folds), fold, str(path))
 
