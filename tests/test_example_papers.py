@@ -16,7 +16,10 @@ from fairshrink.lab.config import Experiment, load_experiment
 from fairshrink.lab.estimate import Pace
 from fairshrink.lab.grid import METHODS, RETRAIN
 from fairshrink.lab.observer import Quiet
+from fairshrink.lab.sweep_file import load_sweep
 from fairshrink.lab.twins import is_control
+from fairshrink.lab.variants import variants
+from fairshrink.metrics.thresholds import THETAS
 
 PAPERS = Path(__file__).parents[1] / "examples" / "papers"
 FILES = sorted(PAPERS.glob("*.toml"))
@@ -173,6 +176,25 @@ def test_every_published_row_of_a_method_that_exists_has_its_file():
     vanilla = {f"{name}: vanilla" for name in steps}  # some tables repeat other papers' vanilla rows
     assert wanted - vanilla == given
     assert {row for row in wanted if row.endswith(": vanilla")} <= vanilla
+
+
+# Chiu et al. 2023: rows of Tables 1 to 3 that are other trainings of the same data.
+@pytest.mark.parametrize("name", ["multi-exit-isic2019-resnet18", "multi-exit-fitzpatrick17k-vgg11"])
+def test_the_multi_exit_rows_are_the_papers(name):
+    runs, notes = variants(load_sweep(PAPERS / "sweeps" / f"{name}-sweep.toml").sweep, name)
+    assert notes == []
+    found = {run.name: run.experiment for run in runs}
+    rows = {"hsic": "hsic", "mfd": "mfd", "me-vanilla": "erm", "me-hsic": "hsic", "me-mfd": "mfd"}
+    assert {row: found[row].train.objective for row in rows} == rows
+    for row, experiment in found.items():
+        train, exits = experiment.train, experiment.model.exits
+        assert exits == ("auto" if row.startswith("me-") else None)
+        assert (train.strength, train.exit_weights) == (0.01, ())  # 0.3 to 0.9 for five exits
+        assert experiment.exits.thresholds == ((0.999,) if exits else THETAS)
+        assert (train.epochs, train.optimizer, train.lr, train.batch_size) == (200, "sgd", 1e-2, 256)
+        assert (train.schedule, train.step_epochs, train.step_factor) == ("step", 100, 0.1)  # the authors' code
+        pruned = [(step.method, step.preset) for step in experiment.shrink]
+        assert pruned == ([("fairprune", f"fairprune-{name.split('-')[2]}")] if row.endswith("vanilla") else [])
 
 
 @pytest.fixture

@@ -48,7 +48,14 @@ def _many_channels() -> torch.nn.Module:
 
 @pytest.mark.parametrize(
     ("card", "batched"),
-    [("fairprune", False), ("obd", True), ("fairquantize", False), ("scp", False), ("fairprune_channels", False)],
+    [
+        ("fairprune", False),
+        ("obd", True),
+        ("fairquantize", False),
+        ("scp", False),
+        ("fairprune_channels", False),
+        ("multi_exit", False),
+    ],
 )
 def test_the_python_in_a_card_runs(card, batched, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a block may write a file
@@ -58,7 +65,7 @@ def test_the_python_in_a_card_runs(card, batched, capsys, tmp_path, monkeypatch)
     batches = toy_batches(samples=48)
     data = TensorDataset(*(torch.cat([getattr(b, part) for b in batches]) for part in "xyg"))
     model = _many_channels() if card in ("scp", "fairprune_channels") else toy_model()
-    here = {"model": model, "train": data, "val": data}
+    here = {"model": model, "train": data, "val": data, "taps": ["2"], "example": batches[0].x}
     if batched:
         here |= {"train": DataLoader(data, 16), "val": DataLoader(data, 16)}
     assert blocks

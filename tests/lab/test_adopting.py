@@ -102,6 +102,17 @@ def test_a_file_with_other_content_under_the_same_name_is_refused(done, tmp_path
         sweep(sweep_file(base), tmp_path / "to", Here(), options=from_(source))
 
 
+def test_a_teacher_with_other_models_under_the_same_name_is_refused(done, tmp_path):
+    shutil.copytree(done.root, tmp_path / "teacher")
+    taught = {"objective": "mfd", "teacher": str(tmp_path / "teacher"), "epochs": 1}
+    base = {"train": taught, "shrink": []}
+    source = run(tiny(**base), tmp_path / "from").root
+    card = tmp_path / "teacher" / "stages" / "00-train" / "model.json"
+    write_json(card, read_json(card) | {"weights_sha256": "1" * 64})
+    with pytest.raises(StoreError, match="was made from another run than train.teacher of this sweep, under the same"):
+        sweep(sweep_file(base), tmp_path / "to", Here(), options=from_(source))
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "from").mkdir()
     with pytest.raises(ConfigError, match="that is no run folder and no sweep folder: it has no config.toml"):

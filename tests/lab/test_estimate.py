@@ -30,6 +30,19 @@ def test_a_checkpoint_costs_only_looks():
     assert stage_seconds(tiny(model={"checkpoint": "x.pt"}), 0, SIZES, PACE) == 60
 
 
+def test_a_teacher_that_is_trained_first_is_one_more_training():
+    mfd = {"objective": "mfd"}
+    assert stage_seconds(tiny(train=mfd), 0, SIZES, PACE) == 2 * 2 * (90 * 10 + 30) + 30 + 30
+    plain = stage_seconds(tiny(), 0, SIZES, PACE)
+    assert stage_seconds(tiny(train=mfd | {"teacher": "runs/vanilla"}), 0, SIZES, PACE) == plain
+    assert stage_seconds(tiny(train=mfd, model={"checkpoint": "x.pt"}), 0, SIZES, PACE) == 60
+
+
+def test_the_heads_of_exits_weigh_something():
+    plain, exits = (weigh(tiny(model=model), 150, SIZES) for model in ({}, {"exits": "auto"}))
+    assert exits.model - plain.model == 4 * 5 * (32 + 64 + 128 + 3)  # a bias for each class
+
+
 def test_one_shot_pruning_is_one_scoring():
     assert stage_seconds(tiny(), 1, SIZES, PACE) == 12 * 100 + 5 + 2 * 30 + 30
 

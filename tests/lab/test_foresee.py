@@ -117,3 +117,28 @@ def test_a_dry_run_counts_what_a_split_file_and_the_exclusion_leave(tmp_path):
         f"{len(known) - len(listed)} are in no part, as the split file does not name them"
     ) in lines.said
     assert any(f"2 epochs of {train} images" in line for line in lines.said)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"model": {"exits": ["feature.5"]}}, "tap 'feature.5' is no module of the backbone .* Near: features.5"),
+        (
+            {"model": {"exits": "auto"}, "train": {"exit_weights": [1]}},
+            "exit_weights has 1 numbers, but .* has 4 exits",
+        ),
+    ],
+)
+def test_exits_fit_the_model(sections, message):
+    with pytest.raises(ConfigError, match=message):
+        check_steps(tiny(**sections, shrink=[]), 5, GROUPS)
+
+
+def test_a_step_of_whole_channels_fits_a_model_with_exits():
+    check_steps(tiny(model={"exits": "auto"}, shrink=[{"method": "scp", "channel_ratio": 0.1}]), 5, GROUPS)
+    with pytest.raises(ConfigError, match="128 of them would be removed in the end"):
+        check_steps(
+            tiny(model={"exits": "auto"}, shrink=[{"method": "scp", "channel_ratio": 0.999, "iterations": 1}]),
+            5,
+            GROUPS,
+        )

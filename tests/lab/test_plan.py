@@ -51,6 +51,24 @@ def test_every_stage_and_its_cost_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"model": {"exits": "auto"}}, "small_cnn with exits at auto, 2 epochs"),
+        ({"model": {"exits": ["features.5", "pool"]}}, "small_cnn with exits at features.5, pool, 2 epochs"),
+        ({"train": {"objective": "hsic"}}, "small_cnn by hsic, 2 epochs"),
+        (
+            {"train": {"objective": "mfd"}},
+            "small_cnn by mfd and its teacher, 4 epochs of 90 images: 360 forward and backward",
+        ),
+    ],
+)
+def test_exits_and_objectives_are_said(tmp_path, sections, words):
+    observer = Listens()
+    plan(tiny(**sections), tmp_path / "run", tmp_path, observer)
+    assert f"00-train: {words}" in "\n".join(observer.lines)
+
+
+@pytest.mark.parametrize(
     ("step", "words"),
     [
         (

@@ -1,9 +1,12 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from fairshrink.errors import ConfigError
+from fairshrink.lab.chains import chains
 from fairshrink.lab.sweep_file import flat, load_sweep, parse_sweep
+from fairshrink.lab.variants import variants
 
 BASE = {"data": {"source": "lesions"}}
 
@@ -122,3 +125,19 @@ def test_without_a_base_it_says_what_one_is():
         ConfigError, match=r'base is not there, but it is needed: base = "EXPERIMENT.toml", or the tables'
     ):
         parse_sweep({}, "here")
+
+
+def test_the_example_with_exits_has_every_row_and_shares_the_training_of_the_plain_one():
+    examples = Path(__file__).parents[2] / "examples"
+    runs, notes = variants(load_sweep(examples / "ham10000-exits-sweep.toml").sweep, "exits")
+    assert notes == []
+    found = {run.name.partition("_")[0]: run.experiment for run in runs}
+    rows = {name: (one.model.exits, one.train.objective, len(one.shrink)) for name, one in found.items()}
+    assert rows == {
+        "vanilla": (None, "erm", 1),
+        "me-vanilla": ("auto", "erm", 1),
+        "me-hsic": ("auto", "hsic", 0),
+        "me-mfd": ("auto", "mfd", 0),
+    }
+    (plain,), _ = variants(load_sweep(examples / "ham10000-sweep.toml").sweep, "plain")
+    assert chains(found["vanilla"])[0].key == chains(plain.experiment)[0].key

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from fairshrink.data.normalise import Normalisation
-from fairshrink.deploy.card import Card
+from fairshrink.deploy.card import Card, Exits
 from fairshrink.errors import ConfigError, ModelError
 from fairshrink.files import read_json
+from fairshrink.lab.networks import network_of
 from fairshrink.lab.run import run
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import save_model
@@ -48,6 +49,10 @@ def saved(tmp_path):
             "channels were cut out of the checkpoint '.*mine.safetensors'.* Give the whole model",
         ),
         ({"backbone": "resnet18"}, "was trained with model.backbone = 'resnet18', but the experiment has 'small_cnn'"),
+        (
+            {"exits": Exits(("features.6",), "linear", (0.3, 0.9), 0.9)},
+            r"was trained with model.exits = \['features.6'\], but the experiment has 'none'.* Set model.exits = \[",
+        ),
         ({"size": 64}, "was trained with data.size = 64, but the experiment has 32.*Set data.size = 64"),
         (
             {"normalisation": Normalisation((0.5, 0.5, 0.5), (0.229, 0.224, 0.225))},
@@ -74,6 +79,19 @@ def test_its_own_normalisation_is_used_and_written_down(saved, tmp_path):
     other = run(saved(Card("small_cnn", CLASSES, 32)), tmp_path / "other").root / "stages" / "00-train"
     tables = [pd.read_csv(folder / "predictions.csv").filter(like="prob_") for folder in (stage, other)]
     assert np.abs(tables[0] - tables[1]).to_numpy().max() > 1e-3
+
+
+def test_a_checkpoint_with_exits_keeps_its_weights_and_gets_a_threshold_of_its_own(tmp_path):
+    exits = Exits(("features.6",), "linear", (0.3, 0.9), 0.123)
+    card = Card("small_cnn", CLASSES, 32, exits=exits)
+    path = save_model(tmp_path / "mine.safetensors", network_of(card), card.to_dict())
+    model = {"checkpoint": str(path), "exits": ["features.6"]}
+    stage = run(tiny(model=model, shrink=[]), tmp_path / "run").root / "stages" / "00-train"
+    before, now = read_json(path.with_suffix(".json")), read_json(stage / "model.json")
+    assert now["weights_sha256"] == before["weights_sha256"]
+    assert now["exits"]["threshold"] == read_json(stage / "exits.json")["theta"]
+    with pytest.raises(ModelError, match="was trained with model.heads = 'linear', but the experiment has 'conv'"):
+        run(tiny(model=model | {"heads": "conv"}, shrink=[]), tmp_path / "other")
 
 
 def test_a_checkpoint_that_seems_misused_is_said_and_written_down(tmp_path):

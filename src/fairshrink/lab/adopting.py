@@ -13,13 +13,18 @@ from fairshrink.lab.chains import Chain, chains
 from fairshrink.lab.config import load_experiment
 from fairshrink.lab.links import link_file, link_tree
 from fairshrink.lab.observer import Observer
+from fairshrink.lab.origins import file_digests, other_file
 from fairshrink.lab.records import environment
 from fairshrink.lab.store import TRAINING, RunPaths
 from fairshrink.lab.sweep_store import SweepPaths
-from fairshrink.lab.training import file_digests, other_file
 from fairshrink.lab.units import data_name
 from fairshrink.train.precision import usable
 
+FILES = {
+    "checkpoint": "file than model.checkpoint",
+    "weights": "file than model.weights",
+    "teacher": "run than train.teacher",
+}
 # Other ones may give other bits.
 VERSIONS = ("fairshrink", "torch", "torchvision", "numpy", "cpu", "device", "processes", "precision")
 
@@ -103,7 +108,7 @@ def _line(chain: Chain) -> list[Chain]:
 
 def _is_complete(chain: Chain, folder: RunPaths, number: int) -> bool:
     stage = chain.stage(folder, number)
-    return stage.complete(stage.of_a_step() if chain.step else ())
+    return stage.complete(chain.leaves(stage))
 
 
 def _check_data(chain: Chain, folder: RunPaths, paths: SweepPaths) -> None:
@@ -125,7 +130,7 @@ def _check_files(chain: Chain, folder: RunPaths, beside: Path) -> None:
     for fold in range(chain.folds if now else 0):
         if name := other_file(now, read_json(training.fold(fold).result)):
             raise StoreError(
-                f"'{folder.root}' was made from another file than model.{name} of this sweep, under the same name.\n"
+                f"'{folder.root}' was made from another {FILES[name]} of this sweep, under the same name.\n"
                 "  Leave it out of --from, or restore the file: results of two models must not be mixed."
             )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from fairshrink.compress.channels import find_layers
 from fairshrink.compress.entanglement import example_of
@@ -27,6 +28,7 @@ from fairshrink.lab.store import TRAINING, RunPaths, StagePaths
 from fairshrink.lab.work import Work
 from fairshrink.models.checkpoint import DIGEST, read_meta
 from fairshrink.models.depths import depth_taps
+from fairshrink.models.multi_exit import MultiExit
 
 COMPARED = 128  # images at once, as the authors of SCP did
 SAMPLES = 512
@@ -186,10 +188,17 @@ def _read(work: Work, stage: StagePaths, fold: int, asked: Asked) -> dict[str, A
         batches=loader,
         labels=labels_of(work, rows),
         layers=find_layers(model, "all", example_of(loader)),
-        depths=depth_taps(model),
+        depths=_depths(model),
         seed=work.experiment.train.seed,
     )
     return read_model(model, frozen, looked)
+
+
+def _depths(model: nn.Module) -> tuple[str, ...]:
+    """Where a model is looked at by depth; of one with exits in its backbone, as of one without."""
+    if isinstance(model, MultiExit):
+        return tuple(f"backbone.{name}" for name in depth_taps(model.backbone))
+    return depth_taps(model)
 
 
 def _record(work: Work, stages: list[StagePaths], layers: tuple[str, ...], asked: Asked) -> dict[str, Any]:

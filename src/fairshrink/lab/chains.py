@@ -1,6 +1,7 @@
 """The stages of an experiment, each as the smallest experiment that ends with it: what two runs may share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.settings import ShrinkDefaults, ShrinkSettings
@@ -56,9 +57,13 @@ class Chain:
     def done(self, paths: RunPaths, number: int | None = None) -> bool:
         """Whether a run folder holds all of it."""
         stage = self.stage(paths, number)
-        if self.step is None:
-            return stage.complete() and stage.saliency.exists()
-        return stage.complete(stage.of_a_step()) and stage.comparison.exists()
+        last = stage.saliency if self.step is None else stage.comparison
+        return stage.complete(self.leaves(stage)) and last.exists()
+
+    def leaves(self, stage: StagePaths) -> tuple[Path, ...]:
+        """What its folder holds beside the models, records and predictions of every stage."""
+        exits = stage.of_exits() if self.experiment.model.exits is not None else ()
+        return exits if self.step is None else (*stage.of_a_step(), *exits)
 
 
 def chains(experiment: Experiment) -> list[Chain]:

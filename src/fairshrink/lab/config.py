@@ -14,6 +14,7 @@ from fairshrink.data.groups import parse_group
 from fairshrink.data.normalise import IMAGENET, Normalisation, Triple
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
+from fairshrink.lab.exit_settings import ExitSettings, Share, Taps, check_idle, idle, without
 from fairshrink.lab.grid import choosing, not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.lab.presets import filled
@@ -22,7 +23,7 @@ from fairshrink.lab.twins import beside, control_of, placed
 from fairshrink.lab.wording import expected
 from fairshrink.models.backbones import BACKBONES
 from fairshrink.train.loop import TrainSettings
-from fairshrink.train.objectives import find_objective
+from fairshrink.train.objectives import check_objective
 
 # What a source knows about itself, so that an experiment need not say it. Small sets are cross-fitted.
 SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -97,9 +98,11 @@ class DataSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """`[model]`: the backbone, a trained checkpoint or ImageNet weights if there are any, how its inputs are normalised."""
+    """`[model]`: the backbone, its exits, a checkpoint or ImageNet weights if there are any, how inputs are normalised."""
 
     backbone: str = "resnet18"
+    exits: Taps = None
+    heads: Literal["linear", "conv"] = "linear"
     checkpoint: str | None = None
     weights: str | None = None
     mean: Triple = IMAGENET.mean
@@ -125,6 +128,9 @@ class TrainingSettings(Settings):
     """`[train]`: the one training loop."""
 
     objective: str = "erm"
+    strength: Annotated[float, Field(ge=0)] = 0.01
+    exit_weights: tuple[Share, ...] = ()
+    teacher: str | None = None
     epochs: Count = 12
     optimizer: Literal["sgd", "adam"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.05
@@ -154,6 +160,7 @@ class Experiment(Settings):
     data: DataSettings
     model: ModelSettings = ModelSettings()
     train: TrainingSettings = TrainingSettings()
+    exits: ExitSettings = ExitSettings()
     shrink_defaults: ShrinkDefaults = ShrinkDefaults()
     shrink: tuple[ShrinkSettings, ...] = ()
 
@@ -186,7 +193,8 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _check_names(self) -> "Experiment":
         # A name that is wrong, or a ratio of 1.2, is found now, not after a night of training.
-        find_objective(self.train.objective)
+        check_objective(self.train.objective)
+        check_idle(self)
         check_augment(self.train.augment)
         self.train.loop()
         for text in self.data.groups:
@@ -204,7 +212,7 @@ class Experiment(Settings):
 
     def text(self) -> str:
         """The experiment as TOML, defaults included."""
-        return tomli_w.dumps(_written(self))
+        return tomli_w.dumps(without(_written(self), idle(self)))
 
     def digest(self) -> str:
         """What this experiment is, in 12 hexadecimal digits; settings left at their default do not change it."""

@@ -16,8 +16,9 @@ from fairshrink.compress.retraining import FineTune
 from fairshrink.compress.selection import PerChannel
 from fairshrink.data.normalise import network_inputs
 from fairshrink.lab.config import Experiment
+from fairshrink.lab.exit_settings import TAUGHT
+from fairshrink.lab.networks import network
 from fairshrink.lab.settings import ShrinkSettings
-from fairshrink.models.backbones import build
 
 FLOAT = 4  # bytes
 PROGRAM = 500_000_000  # bytes: Python and its libraries
@@ -83,7 +84,7 @@ def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace)
         pace: As measured.
     """
     if number == 0:
-        epochs = 0 if experiment.model.checkpoint else experiment.train.epochs
+        epochs = trainings(experiment) * experiment.train.epochs
         look = (epochs + 1) * sizes.val + sizes.test
         fold = epochs * sizes.train * pace.train + look * pace.predict
     else:
@@ -93,6 +94,13 @@ def stage_seconds(experiment: Experiment, number: int, sizes: Sizes, pace: Pace)
         seconds += made.readings * scored * pace.predict + made.epochs * sizes.train * pace.train
         fold = seconds + (made.looks * sizes.val + sizes.test) * pace.predict
     return experiment.data.folds * fold
+
+
+def trainings(experiment: Experiment) -> int:
+    """How often a fold is trained: none of a checkpoint, and its teacher before it where there is one."""
+    if experiment.model.checkpoint:
+        return 0
+    return 2 if experiment.train.objective == TAUGHT and experiment.train.teacher is None else 1
 
 
 class Passes(NamedTuple):
@@ -183,7 +191,7 @@ def _share(step: ShrinkSettings, classes: int) -> float:
 def weigh(experiment: Experiment, count: int, sizes: Sizes) -> Weight:
     """Bytes on the disk and in memory, from the shapes of the weights and what a training step keeps of an image."""
     size = experiment.data.size
-    model = build(experiment.model.backbone, num_classes=sizes.classes, size=size)
+    model = network(experiment, sizes.classes)
     weights = FLOAT * sum(tensor.numel() for tensor in model.state_dict().values())
     store, kept = count * size * size * 3, kept_for_backward(model, size)
     training = COPIES[experiment.train.optimizer] * weights + kept * experiment.train.batch_size

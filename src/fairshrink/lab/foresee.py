@@ -22,10 +22,10 @@ from fairshrink.data.table import Manifest
 from fairshrink.lab.config import DataSettings, Experiment
 from fairshrink.lab.data import find
 from fairshrink.lab.estimate import Sizes
+from fairshrink.lab.networks import exits_of, network, task_of
 from fairshrink.lab.settings import naming
 from fairshrink.lab.work import check_group_name
-from fairshrink.maths.tasks import classify
-from fairshrink.models.backbones import build
+from fairshrink.maths.tasks import Task
 from fairshrink.types import GroupBatch, Splits
 
 
@@ -39,26 +39,28 @@ def check_steps(experiment: Experiment, num_classes: int, groups: Sequence[str])
 
     Raises:
         ConfigError: A name in `leave` is no layer of the model, `weights` are not one for each group, or `unprivileged` is
-            no group; there is no layer of a name, or it has too few channels for what is to be removed.
-        ModelError: Nothing is left to shrink.
+            no group; there is no layer of a name, or it has too few channels for what is to be removed;
+            there are not as many `exit_weights` as exits.
+        ModelError: Nothing is left to shrink, or an exit cannot be where it is asked for.
     """
     for name in (experiment.shrink_defaults.unprivileged, *(step.unprivileged for step in experiment.shrink)):
         if name != "auto":
             check_group_name(name, groups)
-    model = build(experiment.model.backbone, num_classes=num_classes, size=experiment.data.size)
+    model = network(experiment, num_classes)
+    task = task_of(exits_of(experiment, model))
     for number, step in enumerate(experiment.shrink, start=1):
         with naming(number, step):
             for candidate in step.candidates():
-                _check_recipe(step.recipe(candidate), model, (len(groups), experiment.data.size))
+                _check_recipe(step.recipe(candidate), model, (len(groups), experiment.data.size), task)
 
 
-def _check_recipe(recipe: Recipe, model: nn.Module, shape: tuple[int, int]) -> None:
+def _check_recipe(recipe: Recipe, model: nn.Module, shape: tuple[int, int], task: Task) -> None:
     num_groups, size = shape
     if recipe.unit == "channels":
         # Which channels there are shows when the model runs: on an image that is as black as another.
         both = torch.tensor([0, 1])
         batches = [GroupBatch(torch.zeros(2, 3, size, size), both, both)]
-        set_up(model, Splits(batches, batches, []), recipe, Frozen(), (classify, 0))
+        set_up(model, Splits(batches, batches, []), recipe, Frozen(), (task, 0))
     else:
         compressible(model, recipe.include, recipe.leave)
     criterion = recipe.criterion.criterion if isinstance(recipe.criterion, PerChannel) else recipe.criterion

@@ -27,7 +27,8 @@ def check_runs(runs: Sequence[Variant], beside: Path) -> None:
                 tables[key] = manifest, check_columns(experiment, manifest).groups
             manifest, groups = tables[key]
             # Neither the seed nor how long it trains decides whether a step fits.
-            same = experiment.model_copy(update={"train": type(experiment.train)()}).digest()
+            train = experiment.train.model_dump(include={"objective", "exit_weights", "teacher"})
+            same = experiment.model_copy(update={"train": type(experiment.train)(**train)}).digest()
             if same not in checked:
                 checked.add(same)
                 check_models(experiment, manifest, beside)

@@ -17,13 +17,13 @@ from fairshrink.data.table import Manifest, nothing_excluded
 from fairshrink.errors import DataError
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.estimate import Pace, Sizes, curving, trains
+from fairshrink.lab.networks import exits_of, network, task_of
 from fairshrink.lab.work import EVALUATION_BATCH
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.select import lowest
-from fairshrink.models.backbones import build
 from fairshrink.train.evaluate import predict
 from fairshrink.train.loop import fit
-from fairshrink.train.objectives import find_objective
+from fairshrink.train.objectives import make
 from fairshrink.train.precision import usable
 
 ENOUGH, SLOW = 0.5, 2.0  # seconds: a measurement, and a first one, that takes so long is the last of its kind
@@ -41,7 +41,8 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
     """
     settings, size = experiment.train, experiment.data.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build(experiment.model.backbone, num_classes=sizes.classes, size=size).to(device)
+    model = network(experiment, sizes.classes).to(device)
+    task = task_of(exits_of(experiment, model))
     curved = curving(experiment)
     scoring = max((step.batch for step in curved), default=experiment.shrink_defaults.batch)
     toy = random_images(size, sizes, max(settings.batch_size, scoring, EVALUATION_BATCH))
@@ -54,7 +55,8 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
 
     def train(count: int) -> None:
         loader = Loader(toy, range(count), batch_size=settings.batch_size, shuffle=True, augment=settings.augment)
-        fit(model, loader, once, num_groups=sizes.groups, objective=find_objective(settings.objective))
+        objective = make("erm", task=task)
+        fit(model, loader, once, num_groups=sizes.groups, objective=objective)
 
     # Exact scoring takes a backward pass for each of C - 1 columns: with 114 classes, minutes for a few images.
     passes, columns = max(sizes.classes - 1, 1), COLUMNS if sizes.classes > 3 * COLUMNS else None
@@ -62,10 +64,10 @@ def measure(experiment: Experiment, manifest: Manifest, sizes: Sizes) -> Pace:
 
     def score(count: int) -> None:
         names = list(compressible(model))
-        ggn_diagonal(model, batches(count, scoring), num_groups=sizes.groups, params=names, columns=columns)
+        ggn_diagonal(model, batches(count, scoring), num_groups=sizes.groups, task=task, params=names, columns=columns)
 
     def forward(count: int) -> None:
-        predict(model, batches(count, EVALUATION_BATCH))
+        predict(model, batches(count, EVALUATION_BATCH), task=task)
 
     few, began = max(FIRST, sizes.groups), time.perf_counter()
 

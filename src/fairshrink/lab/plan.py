@@ -10,13 +10,16 @@ from fairshrink.data.table import Coverage, Manifest, need_column
 from fairshrink.deploy.card import Card
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find, images_not_there, open_source, said_folds, said_part
-from fairshrink.lab.estimate import Pace, Sizes, passes, stage_seconds, weigh
+from fairshrink.lab.estimate import Pace, Sizes, passes, stage_seconds, trainings, weigh
+from fairshrink.lab.exit_settings import AUTO
 from fairshrink.lab.foresee import check_steps, foreseen_parts
 from fairshrink.lab.grid import METHODS
+from fairshrink.lab.networks import exits_of, network
 from fairshrink.lab.observer import Observer
+from fairshrink.lab.origins import load_checkpoint
 from fairshrink.lab.pace import measure
 from fairshrink.lab.store import RunPaths
-from fairshrink.lab.training import load_checkpoint
+from fairshrink.lab.teaching import teacher_digest, teacher_folder
 from fairshrink.lab.work import said_too_few
 from fairshrink.models.checkpoint import read_weights
 
@@ -112,13 +115,16 @@ def _say_estimate(
 
 
 def check_models(experiment: Experiment, manifest: Manifest, beside: Path) -> None:
-    """The checkpoint fits the backbone, the classes and the size; the file with ImageNet weights can be read."""
+    """The checkpoint fits the backbone, the classes and the size; the file with ImageNet weights and the teacher can be read."""
     model, data = experiment.model, experiment.data
     if model.checkpoint:
-        card = Card(model.backbone, manifest.classes, data.size, model.normalisation)
+        exits = None if model.exits is None else exits_of(experiment, network(experiment, len(manifest.classes)))
+        card = Card(model.backbone, manifest.classes, data.size, model.normalisation, exits=exits)
         load_checkpoint(find(model.checkpoint, beside, data.source), card)
     if model.weights:
         read_weights(find(model.weights, beside, data.source))
+    if experiment.train.teacher:
+        teacher_digest(teacher_folder(experiment.train.teacher, beside, data.source))
 
 
 def check_columns(experiment: Experiment, manifest: Manifest) -> Attribute:
@@ -137,12 +143,25 @@ def _short(experiment: Experiment, number: int, training: NDArray[np.int64], fir
     return said_too_few(training, first.groups, step.samples, METHODS[step.method].by_group)
 
 
+def _network(experiment: Experiment) -> str:
+    model, train = experiment.model, experiment.train
+    exits = (
+        ""
+        if model.exits is None
+        else f" with exits at {model.exits if model.exits == AUTO else ', '.join(model.exits)}"
+    )
+    objective = "" if train.objective == "erm" else f" by {train.objective}"
+    teacher = " and its teacher" if trainings(experiment) > 1 else ""
+    return f"{model.backbone}{exits}{objective}{teacher}"
+
+
 def _cost(experiment: Experiment, number: int, images: int) -> str:
     if number == 0:
         if experiment.model.checkpoint:
             return f"the checkpoint {experiment.model.checkpoint}, no training"
-        epochs = experiment.train.epochs
-        return f"{experiment.model.backbone}, {epochs} epochs of {images:,} images: {epochs * images:,} forward and backward"
+        epochs = trainings(experiment) * experiment.train.epochs
+        what = _network(experiment)
+        return f"{what}, {epochs} epochs of {images:,} images: {epochs * images:,} forward and backward"
     step = experiment.shrink[number - 1]
     candidates = step.candidates()
     drawn = "of each group" if METHODS[step.method].by_group else "per group, drawn plainly"

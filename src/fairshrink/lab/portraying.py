@@ -47,6 +47,7 @@ def _weights(shrinking: Shrinking, recipe: Recipe) -> None:
         groups=work.groups,
         unprivileged=shrinking.favoured(0),
         seed=work.experiment.train.seed,
+        task=work.task,
     )
     write_json(stage.portrait, portrait(parts))
 

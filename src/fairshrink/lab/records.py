@@ -76,8 +76,18 @@ def _attribute_card(attribute: Attribute, counts: NDArray[np.int64]) -> dict[str
     return {"groups": list(attribute.groups), "unknown": unknown, "counts": counts.tolist()}
 
 
-def predictions_table(prepared: Prepared, rows: NDArray[np.int64], fold: int, seen: Predictions) -> pd.DataFrame:
-    """One row per test image: id, fold, label, prediction, each attribute, the cluster, the probabilities."""
+def predictions_table(
+    prepared: Prepared, rows: NDArray[np.int64], fold: int, seen: Predictions, exits: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """One row per test image: id, fold, label, prediction, each attribute, the cluster, the exit, the probabilities.
+
+    Args:
+        prepared: The data.
+        rows: Which images.
+        fold: Which fold's model.
+        seen: What it says of them.
+        exits: Names of the exits, where there are several.
+    """
     dataset = prepared.dataset
     classes = np.array(dataset.classes, dtype=object)
     columns: dict[str, Any] = {
@@ -89,6 +99,8 @@ def predictions_table(prepared: Prepared, rows: NDArray[np.int64], fold: int, se
     columns |= {name: group_names(a)[a.codes[rows]] for name, a in dataset.attributes.items()}
     if dataset.clusters is not None:
         columns["cluster"] = dataset.clusters[rows]
+    if exits is not None:
+        columns["exit"] = np.array(exits, dtype=object)[seen.exit]
     columns |= {f"prob_{name}": seen.prob[:, k].round(6) for k, name in enumerate(dataset.classes)}
     return pd.DataFrame(columns)
 

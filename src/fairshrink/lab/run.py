@@ -125,7 +125,12 @@ def _all_stages(work: Work, part: Part | None, note: Callable[[], object]) -> No
 
     training, steps = _stage(work, 0), work.experiment.shrink
     do_stage(
-        work, training, lambda: train_folds(work, training), lambda: train_record(work, training), spent=spent(TRAINING)
+        work,
+        training,
+        lambda: train_folds(work, training),
+        lambda: train_record(work, training),
+        also=_of_exits(work, training),
+        spent=spent(TRAINING),
     )
     note()
     if not training.saliency.exists():
@@ -133,6 +138,10 @@ def _all_stages(work: Work, part: Part | None, note: Callable[[], object]) -> No
     for number, step in enumerate(steps, start=1):
         _shrink(work, number, spent(step.name))
         note()
+
+
+def _of_exits(work: Work, stage: StagePaths) -> tuple[Path, ...]:
+    return () if work.experiment.model.exits is None else stage.of_exits()
 
 
 def _one_fold(work: Work, name: str, fold: int) -> None:
@@ -224,7 +233,7 @@ def _shrink(work: Work, number: int, spent: float) -> None:
         stage,
         lambda: shrink_folds(shrinking),
         lambda: shrink_record(work, stage, shrinking.step, training),
-        also=stage.of_a_step(),
+        also=(*stage.of_a_step(), *_of_exits(work, stage)),
         spent=spent,
     )
     compare_stage(work, stage, training, stage.comparison)

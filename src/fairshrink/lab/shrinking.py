@@ -16,12 +16,13 @@ from fairshrink.lab.choose import Candidate, Choice, choose, may_see, rule, toge
 from fairshrink.lab.grid import METHODS, not_default
 from fairshrink.lab.halfway import FileKeeper
 from fairshrink.lab.masks import save_frozen
+from fairshrink.lab.predicting import predict_fold
 from fairshrink.lab.records import read_step, step_record
 from fairshrink.lab.said import Asked, said
 from fairshrink.lab.settings import ShrinkSettings
 from fairshrink.lab.store import FoldPaths, StagePaths
 from fairshrink.lab.twins import follow, is_control
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, too_few, training_images
+from fairshrink.lab.work import Work, group_code, scoring_rows, too_few, training_images
 from fairshrink.types import Splits
 
 Params = dict[str, Any]
@@ -103,6 +104,7 @@ def _try_all(shrinking: Shrinking, fold: int) -> None:
 
     recipes = [step.recipe(candidate) for candidate in candidates]
     setting = Setting(
+        task=work.task_in(shrinking.parent.fold(fold)),  # until the models are there, the threshold is the start's
         unprivileged=favoured,
         frozen=frozen,
         seed=work.experiment.train.seed,

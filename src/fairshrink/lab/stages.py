@@ -18,6 +18,8 @@ from fairshrink.lab.twins import control_name, is_control, twin_of
 from fairshrink.lab.work import Work
 from fairshrink.tables import read_safe_csv, safe_csv
 
+TRAININGS = {"erm": ("vanilla", "Vanilla"), "hsic": ("hsic", "HSIC"), "mfd": ("mfd", "MFD")}  # methods and titles
+WITH_EXITS = "ME-"
 TITLES = {
     "obd": "OBD",
     "fairprune": "FairPrune",
@@ -77,10 +79,11 @@ def train_record(work: Work, stage: StagePaths) -> dict[str, Any]:
     folders = [stage.fold(fold) for fold in range(stage.folds)]
     if all(folder.history.exists() for folder in folders):
         write_lines(stage.history, [line for folder in folders for line in read_lines(folder.history)])
+    method, name = TRAININGS[work.experiment.train.objective]
     return {
         "name": "train",
-        "method": "vanilla",
-        "title": "Vanilla",
+        "method": method,
+        "title": f"{WITH_EXITS}{name.replace('Vanilla', 'vanilla')}" if work.exits is not None else name,
         "parent": None,
         "params": {},
         "rule": None,
@@ -101,7 +104,8 @@ def shrink_record(work: Work, stage: StagePaths, step: ShrinkSettings, training:
     return {
         "name": step.name,
         "method": step.method,
-        "title": title(step.method, step.name, control=is_control(step)),
+        "title": (WITH_EXITS if work.exits is not None else "")
+        + title(step.method, step.name, control=is_control(step)),
         "parent": step.parent,
         "params": not_default(step.method, step.settings),
         "samples": step.samples,

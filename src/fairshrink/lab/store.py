@@ -49,6 +49,26 @@ class FoldPaths:
         return self.root / "test.csv"
 
     @property
+    def exits(self) -> Path:
+        """How sure an exit has to be, how that was chosen, and who leaves where."""
+        return self.root / "exits.json"
+
+    @property
+    def card(self) -> Path:
+        """How the model is used, beside its weights."""
+        return self.model.with_suffix(".json")
+
+    @property
+    def teacher(self) -> Path:
+        """The model that a training compared its own with."""
+        return self.root / "teacher.safetensors"
+
+    @property
+    def taught(self) -> "FoldPaths":
+        """Where a teacher is trained, until it is done."""
+        return FoldPaths(self.root / "teacher")
+
+    @property
     def halfway(self) -> Path:
         """A way of several steps, after the last of them that was done."""
         return self.root / "halfway.state"
@@ -82,6 +102,10 @@ class StagePaths:
     def of_a_step(self) -> tuple[Path, ...]:
         """What a shrink step leaves behind that a training does not; its comparison comes after it is complete."""
         return (self.steps, self.choice, *(self.fold(number).frozen for number in range(self.folds)))
+
+    def of_exits(self) -> tuple[Path, ...]:
+        """What a stage of models with exits leaves behind that one of others does not."""
+        return tuple(self.fold(number).exits for number in range(self.folds))
 
     @property
     def record(self) -> Path:

@@ -1,7 +1,6 @@
 """Training one fold's model, or taking the user's own."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,24 @@ from fairshrink.compress.recipe import weakest_group
 from fairshrink.compress.units import compressible
 from fairshrink.data.portions import ALONE
 from fairshrink.data.splits import VAL
-from fairshrink.deploy.card import Card, read_card
-from fairshrink.errors import ConfigError, ModelError, StoreError
+from fairshrink.errors import ConfigError, StoreError
 from fairshrink.files import read_json, write_json
-from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find
 from fairshrink.lab.doubts import doubts
+from fairshrink.lab.exit_settings import COMPARING
+from fairshrink.lab.leaving import settle
+from fairshrink.lab.origins import file_digests, load_checkpoint, other_file
+from fairshrink.lab.predicting import predict_fold
 from fairshrink.lab.records import scores
 from fairshrink.lab.store import FoldPaths, StagePaths, write_lines
+from fairshrink.lab.teaching import teacher_of
 from fairshrink.lab.together import Call, call, group, own_device
-from fairshrink.lab.work import Work, group_code, predict_fold, scoring_rows, training_images
+from fairshrink.lab.work import Work, group_code, scoring_rows, training_images
 from fairshrink.maths.curvature import ggn_diagonal
 from fairshrink.maths.sharing import Share
 from fairshrink.metrics.counts import GroupCounts
-from fairshrink.models.backbones import build
-from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
 from fairshrink.train.loop import fit
-from fairshrink.train.objectives import find_objective
+from fairshrink.train.objectives import Objective, make
 from fairshrink.train.processes import crew
 
 
@@ -48,6 +48,7 @@ def _train_together(work: Work, stage: StagePaths) -> None:
     if not missing:
         return
     _check_batch(work.experiment.train.batch_size, crew().count)
+    _check_shareable(work.experiment.train.objective)
     device = own_device()
     call(Call(missing, work.prepared.dataset.digest, device.type, work.precision), work.observer)
     with group(device) as share:
@@ -64,6 +65,15 @@ def _check_batch(size: int, count: int) -> None:
         )
 
 
+def _check_shareable(objective: str) -> None:
+    """Before a teacher is trained for hours."""
+    if objective in COMPARING:
+        raise ConfigError(
+            f"train.objective is '{objective}', which compares the images of a batch, of which {crew().count} processes would "
+            "each have a part. Train with one process."
+        )
+
+
 def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
     """Train the model of one fold, or take the user's checkpoint; then predict its test part."""
     _check_files(work, [folder])
@@ -76,8 +86,9 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
         work.save(folder, model)
     folder.state.unlink(missing_ok=True)
     if not folder.result.exists():
+        settle(work, fold, folder)
         model, _ = work.load(folder)
-        counts = work.counts(model, work.prepared.rows(fold, VAL))
+        counts = work.counts(model, work.prepared.rows(fold, VAL), task=work.task_in(folder))
         favoured, measured = _unprivileged(work, counts)
         by_group = {name: row["f1"] for name, row in scores(counts.counts, work.groups).items()}
         record = {"fold": fold, "group": work.groups[favoured], "measured": measured, "f1": by_group}
@@ -93,48 +104,8 @@ def train_fold(work: Work, fold: int, folder: FoldPaths) -> None:
     predict_fold(work, fold, folder)
 
 
-def load_checkpoint(path: Path, card: Card) -> nn.Module:
-    """The user's trained model.
-
-    Args:
-        path: Its weights.
-        card: How the experiment would use it.
-
-    Raises:
-        ModelError: The file cannot be read, its weights fit another network, or its own JSON says another use.
-    """
-    weights = read_weights(path)
-    _check_card(path, card)
-    model = build(card.backbone, num_classes=len(card.classes), size=card.size)
-    load_into(model, weights)
-    return model
-
-
 def _checkpoint(work: Work) -> Path:
     return find(str(work.experiment.model.checkpoint), work.beside, work.experiment.data.source)
-
-
-def file_digests(experiment: Experiment, beside: Path) -> dict[str, str]:
-    """SHA-256 of the file that the models start from: "checkpoint" or "weights"; empty where there is none."""
-    model, source = experiment.model, experiment.data.source
-    files = {"checkpoint": model.checkpoint} if model.checkpoint else {"weights": model.weights}
-    return {name: _digest(find(file, beside, source)) for name, file in files.items() if file}
-
-
-def other_file(now: Mapping[str, str], record: Mapping[str, Any]) -> str | None:
-    """Which file a fold did not start from as it is now: "checkpoint" or "weights"; None where it is the same.
-
-    Args:
-        now: From `file_digests`.
-        record: The fold's result; one from before weights were written down says nothing of them.
-    """
-    before = {"weights": now.get("weights")} | dict(record)
-    return next((name for name, digest in now.items() if before.get(name) != digest), None)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_files(work: Work, folders: Sequence[FoldPaths]) -> None:
@@ -144,54 +115,19 @@ def _check_files(work: Work, folders: Sequence[FoldPaths]) -> None:
     for record in records:
         if name := other_file(now, record):
             model = work.experiment.model
-            kind, path = ("checkpoint", model.checkpoint) if name == "checkpoint" else ("weights file", model.weights)
+            teacher = work.experiment.train.teacher
+            kinds = {"checkpoint": model.checkpoint, "weights": model.weights, "teacher": teacher}
+            kind, path = "weights file" if name == "weights" else name, kinds[name]
             raise StoreError(
                 f"the {kind} '{path}' is not the one that this run began with.\n"
                 "  Restore it, or give another folder with --out: results of two models must not be mixed."
             )
 
 
-def _check_card(path: Path, here: Card) -> None:
-    """A checkpoint of ours knows how it is used: the experiment must use it in the same way."""
-    card = _own_card(path.with_suffix(".json"))
-    if card is None:
-        return
-    if card.cut is not None:
-        raise ModelError(
-            f"channels were cut out of the checkpoint '{path}', so it no longer has the form of the backbone. Give the "
-            "whole model that it was exported from."
-        )
-    if card.classes != here.classes:
-        raise ModelError(
-            f"the checkpoint '{path}' was trained for the classes {', '.join(card.classes)}, but the data have "
-            f"{', '.join(here.classes)}.\n  The outputs would be read as the wrong classes: give the data the checkpoint's "
-            "classes (data.classes sets their order for the source 'table'), or train a new model."
-        )
-    ways = (
-        ("model.backbone", card.backbone, here.backbone),
-        ("data.size", card.size, here.size),
-        ("model.mean", list(card.normalisation.mean), list(here.normalisation.mean)),
-        ("model.std", list(card.normalisation.std), list(here.normalisation.std)),
-    )
-    for setting, there, now in ways:
-        if there != now:
-            raise ModelError(
-                f"the checkpoint '{path}' was trained with {setting} = {there!r}, but the experiment has {now!r}: it would see "
-                f"other inputs than it knows. Set {setting} = {there!r}."
-            )
-
-
-def _own_card(path: Path) -> Card | None:
-    """What a JSON file that fairshrink wrote says; None where there is no such file, or it is the user's own."""
-    try:
-        meta = read_json(path)
-    except StoreError:
-        return None
-    return read_card(meta, str(path)) if isinstance(meta, dict) and DIGEST in meta else None
-
-
 def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module:
     """The model of one fold, trained by one process or by all of a group, of which process 0 alone writes.
+
+    Where the objective compares it with a teacher, that one comes first.
 
     Args:
         work: What every stage needs.
@@ -199,7 +135,22 @@ def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module
         folder: Where the state of the training and its history lie.
         share: Which process of how many.
     """
-    settings = work.experiment.train
+
+    def plainly(place: FoldPaths, name: str) -> nn.Module:
+        return _fitted(work, fold, (place, share, _objective(work, name)))
+
+    name = work.experiment.train.objective
+    objective = _objective(work, name, teacher_of(work, fold, folder, plainly))
+    return _fitted(work, fold, (folder, share, objective))
+
+
+def _objective(work: Work, name: str, teacher: nn.Module | None = None) -> Objective:
+    weights = (1.0,) if work.exits is None else work.exits.weights
+    return make(name, task=work.task, weights=weights, strength=work.experiment.train.strength, teacher=teacher)
+
+
+def _fitted(work: Work, fold: int, how: tuple[FoldPaths, Share, Objective]) -> nn.Module:
+    settings, (folder, share, objective) = work.experiment.train, how
     # The others get their weights from process 0.
     model = work.new_model(pretrained=share.rank == 0).to(work.device)
 
@@ -217,7 +168,7 @@ def trained(work: Work, fold: int, folder: FoldPaths, share: Share) -> nn.Module
         training_images(work, fold),
         settings.loop(work.precision),
         num_groups=len(work.groups),
-        objective=find_objective(settings.objective),
+        objective=objective,
         state_file=folder.state,
         validate=validate,
         observer=progress,
@@ -238,10 +189,11 @@ def _unprivileged(work: Work, counts: GroupCounts) -> tuple[int, bool]:
 def first_layer_saliency(work: Work, folder: FoldPaths, samples: int) -> dict[str, Any]:
     """Saliency of the first layer's weights by group, each group's divided by its largest (Wu et al. 2022, Fig. 1)."""
     model, _ = work.load(folder)
-    name, weight = next(iter(compressible(model).items()))
+    # The heads of a model with exits are no layers at its beginning.
+    name, weight = next((name, w) for name, w in compressible(model).items() if not name.startswith("heads."))
     rows = scoring_rows(work, 0, samples, by_group=True)
     batches = work.loader(rows, batch_size=work.experiment.shrink_defaults.batch)
-    curvature, _ = ggn_diagonal(model, batches, num_groups=len(work.groups), params=[name])
+    curvature, _ = ggn_diagonal(model, batches, num_groups=len(work.groups), task=work.task, params=[name])
     saliency = 0.5 * curvature[name].double().flatten(1) * weight.detach().double().flatten().square()
     saliency = saliency / saliency.amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     values = [[round(float(v), 5) for v in row] for row in saliency]

@@ -79,6 +79,8 @@ def is_done(unit: Unit, paths: SweepPaths) -> bool:
 def fold_is_done(chain: Chain, folder: RunPaths, fold: int) -> bool:
     """Whether a run folder holds everything of a fold that does not need the other folds."""
     place, step = chain.stage(folder).fold(fold), chain.step
+    if chain.experiment.model.exits is not None and place.predictions.exists() and not place.exits.exists():
+        return False
     if step is None:
         return all(path.exists() for path in (place.model, place.result, place.predictions))
     if kept(place):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,21 @@ from torch import nn
 from fairshrink.compress.frozen import Frozen
 from fairshrink.data.loader import Loader
 from fairshrink.data.portions import ALONE
-from fairshrink.data.splits import TEST, TRAIN
-from fairshrink.deploy.card import Card
+from fairshrink.data.splits import TRAIN
+from fairshrink.deploy.card import Card, Exits
 from fairshrink.errors import ConfigError, suggest
-from fairshrink.files import write_text
+from fairshrink.files import read_json
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import Prepared, find
 from fairshrink.lab.masks import load_frozen
+from fairshrink.lab.networks import exits_of, network, task_of
 from fairshrink.lab.observer import Observer
-from fairshrink.lab.records import predictions_table
 from fairshrink.lab.store import FoldPaths, RunPaths
 from fairshrink.maths.sharing import Share
+from fairshrink.maths.tasks import Task
 from fairshrink.metrics.counts import GroupCounts
-from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import load_into, read_weights, save_model
-from fairshrink.tables import safe_csv
-from fairshrink.train.evaluate import evaluate, predict
+from fairshrink.train.evaluate import evaluate
 
 EVALUATION_BATCH = 256
 
@@ -57,8 +57,22 @@ class Work:
     @property
     def card(self) -> Card:
         """How the run's models are used."""
-        model = self.experiment.model
-        return Card(model.backbone, self.prepared.dataset.classes, self.experiment.data.size, model.normalisation)
+        model, classes = self.experiment.model, self.prepared.dataset.classes
+        return Card(model.backbone, classes, self.experiment.data.size, model.normalisation, exits=self.exits)
+
+    @cached_property
+    def exits(self) -> Exits | None:
+        """Where images may leave before a threshold was chosen; None: at the end alone."""
+        return None if self.experiment.model.exits is None else exits_of(self.experiment, self.new_model())
+
+    @property
+    def task(self) -> Task:
+        """What the models' outputs mean; of exits, before a threshold was chosen."""
+        return task_of(self.exits)
+
+    def task_in(self, folder: FoldPaths) -> Task:
+        """What a finished model's outputs mean, at the threshold that was chosen for it."""
+        return task_of(self.exits, None if self.exits is None else read_json(folder.exits)["theta"])
 
     def loader(self, rows: NDArray[np.int64], batch_size: int = EVALUATION_BATCH) -> Loader:
         """Batches of some samples, in their order and without augmentation."""
@@ -66,11 +80,10 @@ class Work:
         return Loader(self.prepared.dataset, rows, batch_size=batch_size, normalisation=normalisation)
 
     def new_model(self, *, pretrained: bool = False) -> nn.Module:
-        """The backbone, untrained, or as the user's ImageNet weights begin it."""
+        """The network, untrained, or as the user's ImageNet weights begin it."""
         model, data = self.experiment.model, self.experiment.data
         weights = find(model.weights, self.beside, data.source) if pretrained and model.weights else None
-        seed = self.experiment.train.seed
-        return build(model.backbone, num_classes=self.num_classes, size=data.size, weights=weights, seed=seed)
+        return network(self.experiment, self.num_classes, weights=weights)
 
     def load(self, folder: FoldPaths) -> tuple[nn.Module, Frozen]:
         """A model that a stage left behind, on the run's device, and what is fixed in it."""
@@ -84,7 +97,12 @@ class Work:
         save_model(folder.model, model, self.card.to_dict())
 
     def counts(
-        self, model: nn.Module, rows: NDArray[np.int64], precision: str = "fp32", share: Share = ALONE
+        self,
+        model: nn.Module,
+        rows: NDArray[np.int64],
+        precision: str = "fp32",
+        share: Share = ALONE,
+        task: Task | None = None,
     ) -> GroupCounts:
         """Predictions for some samples, counted by group; with a share, by all processes of a group together."""
         return evaluate(
@@ -92,6 +110,7 @@ class Work:
             self.loader(rows),
             num_groups=len(self.groups),
             num_classes=self.num_classes,
+            task=self.task if task is None else task,
             precision=precision,
             share=share,
         )
@@ -175,13 +194,3 @@ def said_too_few(codes: NDArray[np.int64], groups: Sequence[str], samples: int |
     return (
         f"scores are to use {samples:,} images of each group, but the training part has {there}: all of these are used"
     )
-
-
-def predict_fold(work: Work, fold: int, folder: FoldPaths) -> None:
-    """Predictions of one fold's test part, written once."""
-    if folder.predictions.exists():
-        return
-    rows = work.prepared.rows(fold, TEST)
-    model, _ = work.load(folder)
-    seen = predict(model, work.loader(rows))
-    write_text(folder.predictions, safe_csv(predictions_table(work.prepared, rows, fold, seen)))
