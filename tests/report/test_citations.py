@@ -36,3 +36,8 @@ def test_channel_pruning_cites_the_paper_and_its_score():
     found = citations.cited(["vanilla", "fairprune", "scp", "fairprune_channels"], "small_cnn", "table", ())
     assert [paper.partition(",")[0] for paper in found[:3]] == ["Wu", "Kong", "Frosst"]
     assert found[3:] == list(citations.MEASURES)
+
+
+def test_trainings_and_exits_cite_theirs():
+    found = citations.cited(["hsic", "mfd", citations.MULTI_EXIT], "small_cnn", "table", ())
+    assert [paper.partition(",")[0] for paper in found[:5]] == ["Quadrianto", "Song", "Jung", "Gretton", "Chiu"]

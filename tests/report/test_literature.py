@@ -178,3 +178,22 @@ def test_scp_after_fairprune_stands_beside_what_was_published_of_it(removed):
 )  # fmt: skip
 def test_another_order_is_not_the_published_method(step, other):
     assert literature._by_another_order(step) is other
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ({}, "scp_fairprune"),
+        ({"model.exits": "none", "train.objective": "erm"}, "scp_fairprune"),
+        ({"model.exits": "auto"}, "me_scp_fairprune"),
+        ({"train.objective": "hsic"}, "scp_fairprune_hsic"),
+        ({"train.objective": "mfd", "model.exits": ["layer1"]}, "me_scp_fairprune_mfd"),
+    ],
+)
+def test_another_training_and_exits_are_another_row(removed, base, name):
+    (method,) = [method for method in removed.methods if method.label == "FairPrune → SCP"]
+    setting = method.setting._replace(base=method.setting.base | base)
+    assert literature._published_name(method._replace(setting=setting)) == name
+    bare = method._replace(setting=setting._replace(steps=()))
+    expected = {"scp_fairprune": "vanilla", "me_scp_fairprune": "me_vanilla"}
+    assert literature._published_name(bare) == expected.get(name, name.replace("scp_fairprune_", ""))

@@ -245,7 +245,9 @@ def _at(seen: _Seen, theta: float, exits: np.ndarray) -> AtTheta:
     )
 
 
-def _seen(prob: np.ndarray, y: np.ndarray, g: np.ndarray, num_groups: int, costs: Sequence[float] | Sequence[int]) -> _Seen:
+def _seen(
+    prob: np.ndarray, y: np.ndarray, g: np.ndarray, num_groups: int, costs: Sequence[float] | Sequence[int]
+) -> _Seen:
     if len(costs) != len(prob):
         raise DataError(f"costs has {len(costs)} numbers, but prob has {len(prob)} exits: give the cost of each exit.")
     return _Seen(prob, y.astype(np.int64), g.astype(np.int64), num_groups, np.asarray(costs, dtype=np.float64))

@@ -119,7 +119,10 @@ def _again(run: Run) -> list[str]:
     }
     environment = [[cell.text for cell in row] for body in facts.environment(run).bodies for row in body]
     cited = citations.cited(
-        [stage.record.method for stage in run.stages],
+        [
+            *(stage.record.method for stage in run.stages),
+            *[citations.MULTI_EXIT] * any(stage.exits for stage in run.stages),
+        ],
         str(section(run, "model").get("backbone", "")),
         str(section(run, "data").get("source", "")),
         section(run, "train").get("augment", ()),

@@ -10,7 +10,7 @@ from fairshrink.report.records import Run, Stage
 from fairshrink.report.words import count, listed, moment, plural
 
 NOT_STATED = "not stated"
-WITHOUT_GROUP = ("erm",)  # training whose models do not ask for the group
+WITHOUT_GROUP = ("erm", "hsic", "mfd")  # training whose models do not ask for the group
 OPEN = (
     "Primary intended use, and the setting in which it is to be used",
     "Primary intended users",

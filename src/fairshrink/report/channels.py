@@ -96,8 +96,8 @@ def _cuttable(found: ChannelPortrait) -> str:
         return "Removed channels can be cut out of the file (fairshrink export --cut)."
     which = "Removed" if len(kept) == len(known) else f"Of {listed(kept)} removed"
     return (
-        f"{which} channels cannot be cut out of the file, because what else puts out into them, such as a shortcut, stays: they are "
-        "only zeroed there, and the model is no smaller."
+        f"{which} channels cannot be cut out of the file, because what else puts out into them, such as a shortcut, stays: they "
+        "are only zeroed there, and the model is no smaller."
     )
 
 

@@ -18,6 +18,10 @@ _SCP = (
 _SNNL = (
     "Frosst, Papernot, Hinton: Analyzing and improving representations with the soft nearest neighbor loss. ICML 2019."
 )
+_MULTI_EXIT = (
+    "Chiu, Chung, Chen, Shi, Ho: Toward fairness through fair multi-exit framework for dermatological disease diagnosis. "
+    "MICCAI 2023."
+)
 _INQ = "Zhou, Yao, Guo, Xu, Chen: Incremental network quantization: towards lossless CNNs with low-precision weights. ICLR 2017."
 
 
@@ -58,6 +62,7 @@ SOURCES = {
 }
 LESIONS = "none is needed: the images were drawn by fairshrink and show nobody"
 
+MULTI_EXIT = "multi_exit"  # what models with exits are, whatever was done to them
 METHODS = {
     "obd": ("LeCun, Denker, Solla: Optimal brain damage. NeurIPS 1989.",),
     "fairprune": (_FAIRPRUNE,),
@@ -65,6 +70,15 @@ METHODS = {
     "scp": (_SCP, _SNNL),
     "fairquantize": (_FAIRQUANTIZE, _INQ),
     "retrain": (),
+    "hsic": (
+        "Quadrianto, Sharmanska, Thomas: Discovering fair representations in the data domain. CVPR 2019.",
+        "Song, Smola, Gretton, Bedo, Borgwardt: Feature selection via dependence maximization. JMLR 13, 2012.",
+    ),
+    "mfd": (
+        "Jung, Lee, Park, Moon: Fair feature distillation for visual recognition. CVPR 2021.",
+        "Gretton, Borgwardt, Rasch, Schölkopf, Smola: A kernel two-sample test. JMLR 13, 2012.",
+    ),
+    MULTI_EXIT: (_MULTI_EXIT,),
 }
 BACKBONES = {
     "resnet": "He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016.",

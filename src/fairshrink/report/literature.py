@@ -19,6 +19,7 @@ from fairshrink.report.words import gap_name, listed, number, signed
 _FOLDER = ("published",)
 _AVERAGE = "average"
 _FATE_PAPER = "channel_pruning_miccai2024"
+_PLAIN, _NONE = "erm", "none"  # a training without a term on groups, a model without exits
 # A printed number stands for all that round to it.
 Range = tuple[float, float]
 
@@ -259,11 +260,18 @@ def _measured(row: Printed, section: Section, attribute: str) -> list[Cell]:
 
 
 def _same(row: Printed, method: Method) -> bool:
-    steps = method.setting.steps
-    name = "_".join(str(step["method"]) for step in reversed(steps)) or "vanilla"
-    if fixing.is_control(method.first.stage) or any(map(_by_another_order, steps)):
+    if fixing.is_control(method.first.stage) or any(map(_by_another_order, method.setting.steps)):
         return False
-    return (row.name, row.backbone) == (name, str(method.setting.base.get("model.backbone")))
+    return (row.name, row.backbone) == (_published_name(method), str(method.setting.base.get("model.backbone")))
+
+
+def _published_name(method: Method) -> str:
+    """As the tables name it: the last step first, then the training where it is not the plain one; "me" before all with exits."""
+    base = method.setting.base
+    training = str(base.get("train.objective", _PLAIN))
+    parts = [str(step["method"]) for step in reversed(method.setting.steps)] + [training] * (training != _PLAIN)
+    exits = ["me"] if base.get("model.exits", _NONE) != _NONE else []
+    return "_".join([*exits, *(parts or ["vanilla"])])
 
 
 def _by_another_order(step: Mapping[str, Any]) -> bool:
