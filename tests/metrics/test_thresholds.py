@@ -9,6 +9,7 @@ from fairshrink.metrics.gaps import GAPS
 from fairshrink.metrics.soft import SOFT
 from fairshrink.metrics.thresholds import (
     RULE,
+    SHOWN,
     THETAS,
     AtTheta,
     ExitRule,
@@ -140,7 +141,9 @@ def test_equal_and_overfull_confidences_give_each_threshold_once():
     assert policy(prob, finer(prob))[0].max() == 0
 
 
-@pytest.mark.parametrize("rule", ["gap:eopp1:0.02", "gap:eopp1:0", "fate:eopp1", "gap:soft_eopp1:0.01", "fate:eodd"])
+@pytest.mark.parametrize(
+    "rule", ["gap:eopp1:0.02", "gap:eopp1:0", "fate:eopp1", "gap:soft_eopp1:0.01", "fate:eodd", "cost:0.02", "cost:0"]
+)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_chosen_threshold_is_the_oracles(seed, rule):
     prob, y, g = drawn(seed, count=60, groups=2)
@@ -184,17 +187,29 @@ def test_rules_are_read():
     assert exit_rule("gap:eodd:0.01") == ExitRule("gap", "eodd", 0.01)
     assert exit_rule("fate:soft_eopp1") == ExitRule("fate", "soft_eopp1")
     assert exit_rule(RULE) == ExitRule("gap", "soft_eopp1", 0.01)
+    assert exit_rule("cost:0.005") == ExitRule("cost", SHOWN, 0.005)
+
+
+def test_the_cheapest_within_the_bound_is_taken_whatever_its_gap():
+    points = [point(0.8, 0.49, 0.0, 1.0), point(0.9, 0.495, math.nan, 2.0), point(0.99, 0.5, 0.0, 3.0)]
+    final = point(math.nan, 0.5, 0.1, 4.0)
+    assert [choose_theta(points, final, f"cost:{loss}") for loss in (0.01, 0.005, 0)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ("gaps:eopp1:0.01", "no rule 'gaps:eopp1:0.01' to choose a threshold by. Known: gap:METRIC:LOSS, fate:METRIC."),
+        (
+            "gaps:eopp1:0.01",
+            "no rule 'gaps:eopp1:0.01' to choose a threshold by. Known: gap:METRIC:LOSS, ",
+        ),
         ("gap:eop1:0.01", "needs a gap: there is none called 'eop1'. Did you mean 'eopp1'?"),
         ("fate", "needs a gap: there is none called ''."),
         ("fate:eopp1:0.01", "it knows no bound. Give 'fate:eopp1'."),
         ("gap:eopp1", "needs how far macro F1 may fall, a number from 0 on: give 'gap:eopp1:0.01'"),
         ("gap:eopp1:-1", "a number from 0 on"),
+        ("cost", "needs how far macro F1 may fall, a number from 0 on: give 'cost:0.01'"),
+        ("cost:0.1:0.2", "a number from 0 on"),
         ("gap:eopp1:nan", "a number from 0 on"),
         ("gap:eopp1:0.1:0.2", "a number from 0 on"),
     ],

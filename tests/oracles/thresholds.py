@@ -39,12 +39,12 @@ def choose(points, f1, gap_before, rule):
     kind, _, loss = rule
     best = None
     for at, (_, score, value, cost) in enumerate(points):
-        if math.isnan(value) or math.isnan(score):
+        if math.isnan(score) or (kind != "cost" and math.isnan(value)):
             continue
-        if kind == "gap":
+        if kind in ("gap", "cost"):
             if score < f1 - loss:
                 continue
-            worth = value
+            worth = value if kind == "gap" else cost
         else:
             if f1 == 0 or gap_before == 0 or math.isnan(gap_before):
                 continue

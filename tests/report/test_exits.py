@@ -90,6 +90,7 @@ def test_folds_whose_thresholds_broke_the_rule_are_counted(run):
         ),
         ({}, "whose macro F1 there is at most 0.01 below running to the end"),
         ({"rule": "fate:eodd"}, "the one with the largest FATE in EOdd on validation, relative to running to the end"),
+        ({"rule": "cost:0.005"}, "the cheapest on validation among those whose macro F1 there is at most 0.005 below"),
         ({"grid": [0.9]}, "Theta was given: 0.9."),
     ],
 )

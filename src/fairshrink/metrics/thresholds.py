@@ -16,7 +16,8 @@ from fairshrink.metrics.tradeoff import fate
 
 THETAS = (0.8, 0.85, 0.9, 0.95, 0.99, 0.999)  # Chiu et al. 2023, found again in the authors' code.
 RULE = "gap:soft_eopp1:0.01"
-FORMS = ("gap:METRIC:LOSS", "fate:METRIC")
+FORMS = ("gap:METRIC:LOSS", "fate:METRIC", "cost:LOSS")
+SHOWN = "eopp1"  # The gap beside a rule that looks at none.
 CRITERIA = (*GAPS, *SOFT)
 POINTS = 60  # Of a curve: as fine as a picture shows.
 
@@ -45,8 +46,9 @@ class ExitRule(NamedTuple):
     """How a threshold is chosen.
 
     Attributes:
-        kind: "gap": the smallest of a criterion within a bound on macro F1. "fate": the largest FATE.
-        metric: One of `CRITERIA`.
+        kind: "gap": the smallest of a criterion within a bound on macro F1. "fate": the largest FATE. "cost": the smallest cost
+            within such a bound.
+        metric: One of `CRITERIA`; under "cost" what is shown beside it.
         loss: How far macro F1 may be below that of the final exit; None has no bound.
     """
 
@@ -165,19 +167,22 @@ def exit_rule(name: str) -> ExitRule:
 
     Args:
         name: `gap:METRIC:LOSS`, the smallest gap among the thresholds whose macro F1 (average of the groups) is at most LOSS
-            below that of the final exit; `fate:METRIC`, the trade-off of macro F1 against a gap, relative to the final exit.
+            below that of the final exit; `fate:METRIC`, the trade-off of macro F1 against a gap, relative to the final exit;
+            `cost:LOSS`, the cheapest threshold within the same bound, whatever the gaps are.
 
     Raises:
         ConfigError: There is no rule or gap of that name, or the loss is no number from 0 on.
     """
     kind, _, rest = name.partition(":")
     metric, *given = rest.split(":")
-    if kind not in ("gap", "fate"):
+    if kind not in ("gap", "fate", "cost"):
         raise ConfigError(f"there is no rule '{name}' to choose a threshold by. Known: {', '.join(FORMS)}.")
+    if kind == "cost":
+        return ExitRule(kind, SHOWN, _loss(name, kind, rest.split(":")))
     if metric not in CRITERIA:
         raise ConfigError(f"the rule '{name}' needs a gap: there is none called '{metric}'.{suggest(metric, CRITERIA)}")
     if kind == "gap":
-        return ExitRule(kind, metric, _loss(name, metric, given))
+        return ExitRule(kind, metric, _loss(name, f"{kind}:{metric}", given))
     if given:
         raise ConfigError(f"the rule '{name}' has more than a gap: it knows no bound. Give '{kind}:{metric}'.")
     return ExitRule(kind, metric)
@@ -220,8 +225,9 @@ def choose_theta(points: Sequence[AtTheta], final: AtTheta, rule: str = RULE) ->
 def _value(point: AtTheta, final: AtTheta, rule: ExitRule) -> float:
     """What points are compared by, the smallest first; NaN where one may not be taken."""
     gap, before = point.gaps[rule.metric], final.gaps[rule.metric]
-    if rule.kind == "gap":
-        return gap if point.f1 >= final.f1 - (rule.loss or 0.0) else nan
+    if rule.loss is not None:
+        smallest = gap if rule.kind == "gap" else point.cost
+        return smallest if point.f1 >= final.f1 - rule.loss else nan
     if final.f1 == 0 or before == 0:
         return nan  # FATE divides by both.
     return -fate(point.f1, final.f1, gap, before)
@@ -274,13 +280,13 @@ def _limits(thetas: Sequence[float]) -> np.ndarray:
     return np.asarray(thetas, dtype=np.float64)
 
 
-def _loss(name: str, metric: str, given: Sequence[str]) -> float:
+def _loss(name: str, before: str, given: Sequence[str]) -> float:
     try:
         (value,) = map(float, given)
     except ValueError:
         value = nan
     if not isfinite(value) or value < 0:
         raise ConfigError(
-            f"the rule '{name}' needs how far macro F1 may fall, a number from 0 on: give 'gap:{metric}:0.01', for instance."
+            f"the rule '{name}' needs how far macro F1 may fall, a number from 0 on: give '{before}:0.01', for instance."
         )
     return value

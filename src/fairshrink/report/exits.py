@@ -63,8 +63,9 @@ def _chosen_by(found: ExitRecord) -> str:
     thetas = listed([f"{theta:g}" for theta in sorted(found.grid)])
     if rule.kind == "fate":
         return f"Theta is, of {thetas}, the one with the largest FATE in {what} on validation, relative to running to the end."
+    smallest = f"the one with the smallest {what}" if rule.kind == "gap" else "the cheapest"
     return (
-        f"Theta is, of {thetas}, the one with the smallest {what} on validation among those whose macro F1 there is at most "
+        f"Theta is, of {thetas}, {smallest} on validation among those whose macro F1 there is at most "
         f"{rule.loss or 0:g} below running to the end."
     )
 
