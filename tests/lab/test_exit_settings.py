@@ -31,7 +31,9 @@ def test_what_decides_nothing_is_not_written_down():
     written = tomllib.loads(parse(model={"exits": "auto"}).text())
     assert (written["model"]["exits"], written["model"]["heads"]) == ("auto", "linear")
     assert written["exits"] == {"thresholds": list(THETAS), "choose": "gap:soft_eopp1:0.01"}
-    assert "strength" not in written["train"]
+    assert not {"strength", "exit_weights"} & set(written["train"])
+    weighted = parse(model={"exits": "auto"}, train={"exit_weights": [0.5, 1.0]})
+    assert tomllib.loads(weighted.text())["train"]["exit_weights"] == [0.5, 1.0]
     assert tomllib.loads(parse(train={"objective": "hsic"}).text())["train"]["strength"] == 0.01
 
 
@@ -76,6 +78,10 @@ def test_no_exits_can_be_said_where_a_sweep_has_to_say_something():
         ({"model": {"exits": "auto", "heads": "deep"}}, "model.heads is 'deep', but 'linear' or 'conv' is expected"),
         ({"train": {"exit_weights": [1, 1]}}, r"train.exit_weights is \(1.0, 1.0\), but the model has no exits"),
         ({"model": {"exits": "auto"}, "train": {"exit_weights": [-1]}}, r"exit_weights.0 is -1, but 0 or more"),
+        (
+            {"model": {"checkpoint": "mine.safetensors"}, "train": {"objective": "hsic"}},
+            "train.objective is 'hsic', but model.checkpoint is a trained model, so nothing is trained",
+        ),
         ({"exits": {"thresholds": [0.9]}}, r"\[exits\] is there, but the model has no exits.* or leave \[exits\] out"),
         ({"train": {"strength": 1}}, "strength is 1.0, but the objective is 'erm', .* objective = 'hsic' or 'mfd'"),
         (

@@ -121,6 +121,16 @@ def test_a_run_stays_with_the_teacher_that_it_began_with(vanilla, tmp_path):
         run(taught_by(tmp_path / "teacher"), tmp_path / "run")
 
 
+def test_a_fold_that_was_stopped_stays_with_its_teacher(vanilla, tmp_path):
+    shutil.copytree(vanilla.root, tmp_path / "teacher")
+    with pytest.raises(KeyboardInterrupt):
+        run(taught_by(tmp_path / "teacher"), tmp_path / "run", observer=Stops(1))
+    card = tmp_path / "teacher" / "stages" / "00-train" / "model.json"
+    write_json(card, read_json(card) | {"weights_sha256": "1" * 64})
+    with pytest.raises(StoreError, match=r"the teacher '.*teacher' is not the one that fold 0 began with"):
+        run(taught_by(tmp_path / "teacher"), tmp_path / "run")
+
+
 def test_a_teacher_whose_training_is_not_finished(vanilla, tmp_path):
     shutil.copytree(vanilla.root, tmp_path / "teacher")
     (tmp_path / "teacher" / "stages" / "00-train" / "stage.json").unlink()

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from fairshrink.errors import StoreError
-from fairshrink.report import exits, style
+from fairshrink.report import card_parts, exits, style
 from fairshrink.report.exits import exit_section
 from fairshrink.report.page import render
 from fairshrink.report.reading import read_run
+from fairshrink.report.words import percent
 from report.fake_exits import add_exits
 from report.fake_run import mapped_grid, three_groups, write_fake_run
 from report.pages import EVIL, Elements, check_harmless
@@ -145,3 +146,19 @@ def test_folds_that_disagree_are_refused(tmp_path):
     file.write_text(json.dumps(record | {"costs": [1]}), encoding="utf-8")
     with pytest.raises(StoreError, match="'stages/00-train/fold-1/exits.json' has the exits"):
         read_run(folder)
+
+
+def test_the_model_card_says_who_leaves_where_by_which_rule(run):
+    entry = next(line for line in "\n".join(card_parts.details(run)).splitlines() if "**Exits**" in line)
+    first = run.stages[0].exits
+    thetas = [f"{one.theta:g}" for one in first]
+    assert "An image leaves at the first of these whose largest probability reaches the threshold theta" in entry
+    assert f"Vanilla: theta {thetas[0]}, {thetas[1]} and {thetas[2]} by fold, " in entry
+    cost = percent(sum(one.saved for one in first) / 3).replace("\u00a0", " ")
+    assert f"{cost} of the cost of running to the end on test images; OBD: theta" in entry
+
+
+def test_the_model_card_of_one_fold_has_one_threshold_and_without_exits_none(run, mapped):
+    one = run._replace(stages=[run.stages[0]._replace(exits=run.stages[0].exits[:1])])
+    assert f"Vanilla: theta {run.stages[0].exits[0].theta:g}, " in "\n".join(card_parts.details(one))
+    assert "**Exits**" not in "\n".join(card_parts.details(mapped))

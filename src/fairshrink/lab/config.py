@@ -14,7 +14,7 @@ from fairshrink.data.groups import parse_group
 from fairshrink.data.normalise import IMAGENET, Normalisation, Triple
 from fairshrink.errors import ConfigError, suggest
 from fairshrink.lab.choose import rule
-from fairshrink.lab.exit_settings import ExitSettings, Share, Taps, check_idle, idle, without
+from fairshrink.lab.exit_settings import ExitSettings, Share, Taps, check_idle, idle, unsaid, without
 from fairshrink.lab.grid import choosing, not_default, spelled_out
 from fairshrink.lab.overrides import apply_override
 from fairshrink.lab.presets import filled
@@ -212,7 +212,7 @@ class Experiment(Settings):
 
     def text(self) -> str:
         """The experiment as TOML, defaults included."""
-        return tomli_w.dumps(without(_written(self), idle(self)))
+        return tomli_w.dumps(without(_written(self), idle(self) + unsaid(self)))
 
     def digest(self) -> str:
         """What this experiment is, in 12 hexadecimal digits; settings left at their default do not change it."""

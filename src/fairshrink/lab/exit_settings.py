@@ -50,14 +50,19 @@ class ExitSettings(Settings):
 
 
 def check_idle(experiment: Any) -> None:
-    """Every setting that was given plays a part.
+    """Every setting that was given plays a part, and a trained checkpoint is not said to be trained.
 
     Args:
         experiment: An Experiment.
 
     Raises:
-        ConfigError: It is about exits and there are none, or about an objective that is another one.
+        ConfigError: It is about exits and there are none, or about an objective that is another one or has nothing to train.
     """
+    if experiment.model.checkpoint and experiment.train.objective in COMPARING:
+        raise ConfigError(
+            f"train.objective is '{experiment.train.objective}', but model.checkpoint is a trained model, so nothing is trained. "
+            "Leave one of them out."
+        )
     for path in idle(experiment):
         section, _, key = path.partition(".")
         table = getattr(experiment, section)
@@ -82,6 +87,11 @@ def idle(experiment: Any) -> list[str]:
     if experiment.train.objective not in COMPARING:
         found.append("train.strength")
     return found + ([] if experiment.train.objective == TAUGHT else ["train.teacher"])
+
+
+def unsaid(experiment: Any) -> list[str]:
+    """The settings of an Experiment that were left open: an empty list would say something else."""
+    return [] if experiment.train.exit_weights else ["train.exit_weights"]
 
 
 def without(written: Mapping[str, Any], paths: list[str]) -> dict[str, Any]:

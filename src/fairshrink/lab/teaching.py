@@ -18,6 +18,7 @@ from fairshrink.lab.work import Work
 from fairshrink.models.checkpoint import DIGEST, load_into, read_meta, read_weights, save_model
 
 VANILLA = "erm"
+ORIGIN = "teacher"  # in the card of a teacher that was taken from a run: that run's digest
 
 
 def teacher_of(
@@ -34,18 +35,25 @@ def teacher_of(
     Raises:
         ConfigError: What is named as the teacher is no run, or one on other data.
         ModelError: It is another network.
-        StoreError: Its training is not finished.
+        StoreError: Its training is not finished, or the fold began with another one.
     """
     settings = work.experiment.train
     if settings.objective != TAUGHT:
         return None
+    source = (
+        None if settings.teacher is None else teacher_folder(settings.teacher, work.beside, work.experiment.data.source)
+    )
+    origin = {} if source is None else {ORIGIN: teacher_digest(source)}
     if not folder.teacher.exists():
-        if settings.teacher is None:
+        if source is None:
             work.observer.say(f"fold {fold}: the teacher is trained first")
-            model = train(folder.taught, VANILLA)
-        else:
-            model = _taken(work, fold, teacher_folder(settings.teacher, work.beside, work.experiment.data.source))
-        save_model(folder.teacher, model, work.card.to_dict())
+        model = train(folder.taught, VANILLA) if source is None else _taken(work, fold, source)
+        save_model(folder.teacher, model, work.card.to_dict() | origin)
+    elif read_meta(folder.teacher).get(ORIGIN) != origin.get(ORIGIN):
+        raise StoreError(
+            f"the teacher '{settings.teacher}' is not the one that fold {fold} began with.\n"
+            "  Restore it, or give another folder with --out: results of two models must not be mixed."
+        )
     folder.taught.state.unlink(missing_ok=True)
     model = work.new_model()
     load_into(model, read_weights(folder.teacher))

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
-from fairshrink.report import citations, facts, fixing, splitting, words
+from fairshrink.report import citations, exits, facts, fixing, splitting, words
 from fairshrink.report.markdown import bullets, heading, named, of_cells, open_items, paragraph, table
 from fairshrink.report.records import Run, Stage
-from fairshrink.report.words import count, listed, moment, plural
+from fairshrink.report.words import count, listed, moment, percent, plural
 
 NOT_STATED = "not stated"
 WITHOUT_GROUP = ("erm", "hsic", "mfd")  # training whose models do not ask for the group
@@ -41,12 +41,23 @@ def details(run: Run) -> list[str]:
     }
     if section(run, "train").get("objective", "erm") in WITHOUT_GROUP:
         about["Input"] = "an image alone: whose it is, by group, need not be known when the model is used"
+    if leaving := [f"{stage.label}: {_thresholds(stage)}" for stage in run.stages if stage.exits]:
+        about["Exits"] = (
+            f"{exits.sentences(next(stage for stage in run.stages if stage.exits).exits[0])[0]} {'; '.join(leaving)}"
+        )
     if shown.folds > 1:
         about["Folds"] = (
             f"each model below is {shown.folds} models, one for each fold; the numbers are of them together, each on images "
             "that it was not trained on. No model was trained on all images."
         )
     return [heading(2, "Model details"), named(about), _models(run)]
+
+
+def _thresholds(stage: Stage) -> str:
+    """The thetas of a stage's models, in the order of the folds, and what is left of the cost."""
+    thetas = listed([f"{one.theta:g}" for one in stage.exits])
+    cost = percent(sum(one.saved for one in stage.exits) / len(stage.exits))
+    return f"theta {thetas}{' by fold' if len(stage.exits) > 1 else ''}, {cost} of the cost of running to the end on test images"
 
 
 def _models(run: Run) -> str:

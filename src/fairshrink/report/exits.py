@@ -80,7 +80,8 @@ def table(stages: Sequence[Stage]) -> Table:
     ]
     note = (
         "Mean of the folds; under it running to the end, and the difference. Cost: multiplications (MACs) of an image up to "
-        "where it leaves, the exits before that among them, as a share of running to the end. Validation has no interval and "
+        "where it leaves, the exits before that among them and channels that were removed as if they were there, as a share of "
+        "running to the end. Validation has no interval and "
         "no floor here, and theta was chosen on it: the test results of each attribute are the ones to quote."
     )
     return Table("Early exits of the models of this run", columns, [[_row(stage, names)] for stage in stages], note)
