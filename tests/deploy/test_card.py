@@ -98,6 +98,8 @@ def test_a_model_with_exits_is_another_one_than_without(card):
         ({"threshold": 0}, "exits.threshold is '0', but a number above 0, at most 1, is expected"),
         ({"threshold": 1.01}, "exits.threshold"),
         ({"threshold": "0.9"}, "exits.threshold"),
+        ({"threshold": 10**400}, "exits.threshold is '1000"),
+        ({"weights": [0.3, 0.6, 10**400]}, "exits.weights"),
     ],
 )
 def test_exits_that_cannot_be_meant_are_refused(card, change, message):

@@ -15,7 +15,7 @@ from fairshrink.deploy.answers import early
 from fairshrink.deploy.export import export_stages
 from fairshrink.deploy.predictor import Predictor
 from fairshrink.deploy.stages import by_stages, given_by, stage_file, taken_by
-from fairshrink.errors import ConfigError, ModelError
+from fairshrink.errors import ConfigError, ModelError, StoreError
 from fairshrink.maths.exits import confidence, leaving
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "deploy.md"
@@ -189,3 +189,38 @@ def test_the_lines_of_the_document_classify_alike(early_model, staged, scenes, t
     card = early_model.card
     expected = [(card.classes[p.argmax()], card.exits.names[k]) for p, k in zip(*answer, strict=True)]
     assert [names["classify"](image[None]) for image in scenes] == expected
+
+
+def test_what_a_stopped_export_left_is_written_over(early_model, staged, tmp_path, monkeypatch):
+    place = tmp_path / "stages"
+    place.mkdir()
+    stage_file(place, 0).write_bytes(b"half")
+    (place / ".tmp-0123abcd-stage-1.onnx").write_bytes(b"half")
+    written(monkeypatch, lambda number: stage_file(staged.path, number).read_bytes(), early_model, place)
+    assert sorted(path.name for path in place.iterdir()) == sorted(path.name for path in staged.path.iterdir())
+
+
+@pytest.mark.usefixtures("no_trace")
+def test_a_folder_that_the_system_refuses_is_named(early_model, tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(StoreError, match=r"cannot be written to '.*': Permission denied. Name a new folder, or make"):
+        export_stages(early_model.file, tmp_path)
+
+
+def test_taps_that_are_one_place_are_named(early_model, tmp_path, monkeypatch):
+    def refused(proto):
+        raise onnx.checker.ValidationError("Graph must be in single static assignment (SSA) form")
+
+    whole = onnx.helper.make_graph([], "g", [], [])
+    monkeypatch.setattr(export, "traced", lambda *given: onnx.helper.make_model(whole))
+    monkeypatch.setattr(export, "zeros_in", lambda *given: (0, 1))
+    monkeypatch.setattr(onnx.utils.Extractor, "extract_model", lambda self, taken, given: self.model)
+    monkeypatch.setattr(onnx.checker, "check_model", refused)
+    with pytest.raises(ModelError, match=r"stage 0 of the model, from the input to features.6, cannot .*single static"):
+        export_stages(early_model.file, tmp_path / "stages")
+    with pytest.raises(ModelError, match=r"the model with taps features.6, features.10 cannot be exported: Graph"):
+        export.export_onnx(early_model.file, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

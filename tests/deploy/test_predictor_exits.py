@@ -82,7 +82,7 @@ def test_outputs_that_overflow_are_refused(early_model, tmp_path, scenes):
     }
     save_file(weights, tmp_path / "m.safetensors")
     write_json(tmp_path / "m.json", early_model.card.to_dict())
-    with pytest.raises(ModelError, match="the outputs of the model are not finite for 24 of 24 images"):
+    with pytest.raises(ModelError, match="outputs of exit 0, at .*, are not finite for 24 of the 24 samples"):
         Predictor.load(tmp_path / "m.safetensors")(scenes)
 
 

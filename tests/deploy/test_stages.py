@@ -201,3 +201,13 @@ def test_weights_in_another_file_are_refused_here_too(tmp_path, two):
     tensor.external_data.add(key="location", value="../secret.bin")
     with pytest.raises(ModelError, match="stage-1.onnx' is not run, .* weights in another file"):
         open_stages(written(tmp_path / "stages", two, [by_hand(0), second]))
+
+
+@pytest.mark.parametrize("change", [{"classes": ["x", "y", "z"]}, {"threshold": 0.5}])
+def test_a_record_that_was_changed_is_refused(folder, change):
+    path = folder / "stages.json"
+    meta = json.loads(path.read_text())
+    exits = meta["exits"] | {key: new for key, new in change.items() if key == "threshold"}
+    path.write_text(json.dumps(meta | change | {"exits": exits}))
+    with pytest.raises(ModelError, match=r"'stages.json' says otherwise than '.*stage-0.onnx' how the model is used"):
+        open_stages(folder)

@@ -5,6 +5,7 @@ from torch import nn
 
 from fairshrink.data.normalise import network_inputs
 from fairshrink.deploy.tracing import Deployed, Mean, Staged, cut_out, deployed, outputs_of
+from fairshrink.errors import ModelError
 
 
 def test_a_classifier_takes_bytes_and_gives_probabilities(network, card, scenes):
@@ -51,8 +52,17 @@ def test_what_lies_between_two_places_is_cut_out(given, left):
         helper.make_node("Abs", ["b"], ["c"]),
     ]
     proto = helper.make_model(helper.make_graph(nodes, "g", [values["x"]], [values["b"], values["c"]]))
-    found = cut_out(proto, "x", given)
+    found = cut_out(proto, "x", given, "m")
     assert [node.op_type for node in found.graph.node] == left
     assert [value.name for value in found.graph.output] == given
     assert b"secret" not in found.SerializeToString()
     assert len(proto.graph.node) == 2
+
+
+def test_a_part_that_is_no_model_by_itself_is_refused_by_its_name():
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in "xb"}
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["b"])], "g", [values["x"]], [values["b"]])
+    with pytest.raises(
+        ModelError, match=r"stage 1, from a to b, cannot be exported: \S.* train the model with only one"
+    ):
+        cut_out(helper.make_model(graph), "x", ["missing"], "stage 1, from a to b,")

@@ -133,7 +133,7 @@ def test_outputs_of_another_form_are_refused_by_what_came(part):
         part(task, (torch.zeros(4, 1), torch.zeros(4, 1)))
 
 
-@pytest.mark.parametrize("weights", [[], [0.0, 0.0], [1.0, -0.1], [1.0, float("nan")], [float("inf"), 1.0]])
+@pytest.mark.parametrize("weights", [[], [0.0, 0.0], [1.0, -0.1], [1.0, float("nan")], [float("inf"), 1.0], [10**400]])
 def test_weights_that_make_no_loss_are_refused(weights):
     with pytest.raises(
         ConfigError, match=r"weights are \[.*\], expected a number of 0 or more for each exit, not all 0"

@@ -130,6 +130,11 @@ REFUSED = [
         "first",
         "could not be traced by torch.fx.*control flow.*Sequential",
     ),
+    (
+        lambda net, x: net.last(net.first(x) + torch.randn(3, 1, 1)),
+        "first",
+        r"makes a tensor of shape \(3, 1, 1\) in its forward pass, used by 'add'.*register_buffer",
+    ),
     (lambda net, x: net.last(net.second(net.first(x)) + net.second.weight.sum()), "first", None),
 ]
 

@@ -62,6 +62,15 @@ def test_outputs_that_are_not_finite_are_counted():
         predict(build("small_cnn", num_classes=4, size=32), data)
 
 
+def test_a_model_without_any_outputs_is_refused():
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return ()
+
+    with pytest.raises(ModelError, match=r"(?s)returned a tuple, but logits \(N, C\) are expected.*Wrap the model"):
+        predict(Nothing(), batches())
+
+
 def test_nothing_to_predict_is_an_error():
     with pytest.raises(DataError, match="no batches to predict"):
         predict(nn.Flatten(), [])

@@ -1,8 +1,8 @@
 """What must be known to use a model's weights: the JSON file beside them, or the metadata inside an ONNX file."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from fairshrink.data.normalise import IMAGENET, Normalisation
@@ -11,6 +11,7 @@ from fairshrink.errors import ModelError
 FIELDS = ("backbone", "classes", "size", "mean", "std")
 FINAL = "final"
 HEADS = ("linear", "conv")
+LARGEST = sys.float_info.max  # a whole number above it has no float
 
 
 @dataclass(frozen=True)
@@ -152,4 +153,4 @@ def _is_triple(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= LARGEST

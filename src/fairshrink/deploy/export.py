@@ -1,6 +1,7 @@
 """A model as one ONNX file, or as one for each of its stages, compared with PyTorch before it is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +29,8 @@ from fairshrink.deploy.stages import (
     taken_by,
 )
 from fairshrink.deploy.tracing import Deployed, Staged, cut_out, deployed, traced, zeros_in
-from fairshrink.errors import ConfigError, ModelError
-from fairshrink.files import write_bytes, write_json
+from fairshrink.errors import ConfigError, ModelError, StoreError
+from fairshrink.files import TEMPORARY, write_bytes, write_json
 from fairshrink.models.checkpoint import DIGEST, read_meta
 from fairshrink.models.multi_exit import MultiExit
 
@@ -111,8 +112,9 @@ def export_stages(model: Path, folder: Path, *, whole: bool = False) -> Exported
         ConfigError: The packages for ONNX are not installed, the model has no exits, or the folder holds something else.
         StoreError: A file cannot be written.
     """
-    if folder.exists() and not is_stages(folder) and (folder.is_file() or any(folder.iterdir())):
-        raise ConfigError(f"'{folder}' is there and is no folder of stages. Name a new folder.")
+    with _on_disk(folder):
+        if folder.exists() and not is_stages(folder) and (folder.is_file() or not all(map(_is_ours, folder.iterdir()))):
+            raise ConfigError(f"'{folder}' is there and is no folder of stages. Name a new folder.")
     _check_packages()
     ready = make_ready(model, whole=whole)
     if ready.card.exits is None:
@@ -141,12 +143,19 @@ def _source(model: Path, ready: Ready) -> _Source:
 
 def _content(source: _Source, taken: str, given: Sequence[str], facts: dict[str, str]) -> bytes:
     """The bytes of a file with the whole of a model, or with what lies between two of its places."""
-    onnx = need("onnx")
-    proto = cut_out(source.proto, taken, given)
+    proto = cut_out(source.proto, taken, given, _called(source.ready.card, facts.get(STAGE)))
     label(proto, source.ready.card, source.facts | facts)
-    content: bytes = proto.SerializeToString()
-    onnx.checker.check_model(onnx.load_model_from_string(content))
-    return content
+    return proto.SerializeToString()
+
+
+def _called(card: Card, stage: str | None) -> str:
+    """The whole of a model, or a stage of it, for errors."""
+    if card.exits is None:
+        return "the model"
+    if stage is None:
+        return f"the model with taps {', '.join(card.exits.taps)}"
+    places = ("the input", *card.exits.names)
+    return f"stage {stage} of the model, from {places[int(stage)]} to {places[int(stage) + 1]},"
 
 
 def _in_a_row(contents: Sequence[bytes]) -> Callable[[Pixels], Outputs]:
@@ -171,12 +180,29 @@ def _in_a_row(contents: Sequence[bytes]) -> Callable[[Pixels], Outputs]:
 
 def _write_stages(folder: Path, contents: Sequence[bytes], facts: dict[str, Any]) -> None:
     """The record first goes and last comes: a folder with a record has the stages that it was written for, or is refused."""
-    (folder / RECORD).unlink(missing_ok=True)
-    for old in folder.glob(stage_file(folder, "*").name):
-        old.unlink()
+    with _on_disk(folder):
+        (folder / RECORD).unlink(missing_ok=True)
+        for old in [path for path in folder.glob("*") if _is_ours(path)]:
+            old.unlink()
     for number, content in enumerate(contents):
         write_bytes(stage_file(folder, number), content)
     write_json(folder / RECORD, facts | {DIGESTS: [digest(content) for content in contents]})
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an export that was stopped half-way leaves such a file."""
+    return path.match(stage_file(path.parent, "*").name) or path.name.startswith(TEMPORARY)
+
+
+@contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the stages cannot be written to '{folder}': {error.strerror or error}. "
+            "Name a new folder, or make this one writable."
+        ) from error
 
 
 def _exported(target: Path, source: _Source, difference: float) -> Exported:

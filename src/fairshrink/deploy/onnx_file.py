@@ -80,10 +80,11 @@ def open_onnx(path: Path, threads: int | None = None) -> tuple[Card, Member]:
         ModelError: It is missing, damaged, changed, or not what the export writes.
         ConfigError: The packages are not installed.
     """
-    content, proto, facts = read_onnx(path)
+    read = read_onnx(path)
+    content, proto, facts = read
     if STAGE in facts:
         raise ModelError(f"'{path}' is only a stage of a model. Give the folder that it lies in: '{path.parent}'.")
-    card = read_card({key: _value(value) for key, value in facts.items()}, str(path))
+    card = card_in(path, read)
     float32, classes = need("onnx").TensorProto.FLOAT, len(card.classes)
     shape = [classes] if card.exits is None else [len(card.exits.names), classes]
     check_form(path, proto, [pixels_of(card)], [(name, float32, shape) for name in (LOGITS, PROBABILITIES)])
@@ -111,6 +112,15 @@ def read_onnx(path: Path) -> Read:
     proto = _parsed(path, content)
     _check_graph(path, proto)
     return Read(content, proto, _facts(path, proto))
+
+
+def card_in(path: Path, read: Read) -> Card:
+    """How the model in a file is used.
+
+    Raises:
+        ModelError: Its metadata do not say so.
+    """
+    return read_card({key: _value(value) for key, value in read.facts.items()}, str(path))
 
 
 def pixels_of(card: Card) -> Form:

@@ -17,6 +17,7 @@ from fairshrink.deploy.onnx_file import (
     STAGE,
     Form,
     Run,
+    card_in,
     check_form,
     forms,
     need,
@@ -91,6 +92,8 @@ def open_stages(folder: Path, threads: int | None = None) -> tuple[Card, Member]
         read = read_onnx(path)
         if digest(read.content) != expected or read.facts.get(STAGE) != str(number):
             raise ModelError(f"'{path}' is not the file that '{RECORD}' beside it was written for. {AGAIN}")
+        if card_in(path, read) != card:
+            raise ModelError(f"'{RECORD}' says otherwise than '{path}' how the model is used: it was changed. {AGAIN}")
         outputs = [_passed(read.proto, given[0]), _logits(card, given[-1])][-len(given) :]
         check_form(path, read.proto, [taken], outputs)
         runs.append(session(read.content, threads, f"'{path}'", taken[0], given))

@@ -118,10 +118,22 @@ def traced(whole: Deployed | Staged, size: int) -> Any:
     return program.model_proto
 
 
-def cut_out(proto: Any, taken: str, given: Sequence[str]) -> Any:
-    """The part of a traced model between one tensor and others, all of which it names among its inputs and outputs."""
-    found = need("onnx.utils").Extractor(proto).extract_model([taken], list(given))
-    _strip(found)
+def cut_out(proto: Any, taken: str, given: Sequence[str], whose: str) -> Any:
+    """The part of a traced model between one tensor and others, all of which it names among its inputs and outputs.
+
+    Raises:
+        ModelError: There is no such part that runs by itself; it is called `whose`.
+    """
+    try:
+        found = need("onnx.utils").Extractor(proto).extract_model([taken], list(given))
+        _strip(found)
+        need("onnx.checker").check_model(found)
+    except (ValueError, KeyError, need("onnx.checker").ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{whose} cannot be exported: {reason}. Two taps with nothing to compute between them are one place in ONNX: "
+            "train the model with only one of them."
+        ) from error
     return found
 
 

@@ -1,8 +1,8 @@
 """What a model's outputs mean: their loss, their predictions and the curvature of the loss."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from fairshrink.maths.factors import Factor, Outputs, as_tuple, exit_logits, exi
 
 PAPER_WEIGHTS = (0.3, 0.45, 0.6, 0.75, 0.9)
 PAPER_THRESHOLD = 0.999
+LARGEST = sys.float_info.max  # a whole number above it has no float
 
 
 def _last(outputs: Outputs) -> Float[Tensor, "N C"]:
@@ -76,8 +77,8 @@ def multi_exit(weights: Sequence[float | int] = PAPER_WEIGHTS, threshold: float 
 
     Source: Chiu et al. 2023 (multi-exit), section 3.2 (loss and policy), section 4.2 (weights and threshold).
     """
+    check_weights(weights)
     used = tuple(float(weight) for weight in weights)
-    check_weights(used)
     check_threshold(threshold)
     how = {"exits": len(used), "threshold": float(threshold)}
     return Task(
@@ -95,7 +96,7 @@ def check_weights(weights: Sequence[float | int]) -> None:
     Raises:
         ConfigError: There are none, one is negative or not finite, or all are 0.
     """
-    if not weights or not any(weights) or not all(isfinite(weight) and weight >= 0 for weight in weights):
+    if not weights or not any(weights) or not all(0 <= weight <= LARGEST for weight in weights):
         raise ConfigError(
             f"weights are {list(weights)}, expected a number of 0 or more for each exit, not all 0: what the exits' losses count."
         )

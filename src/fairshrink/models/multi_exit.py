@@ -18,8 +18,8 @@ from fairshrink.maths.layers import mixes_samples
 from fairshrink.maths.taps import evaluating
 from fairshrink.models.backbones import build
 from fairshrink.models.depths import depth_taps
-from fairshrink.models.heads import HEADS, checked_logits, head, placed, widths
-from fairshrink.models.parts import needs, parts_of, run
+from fairshrink.models.heads import HEADS, check_finite, checked_logits, head, learnt, placed
+from fairshrink.models.parts import copying, needs, parts_of, run
 
 AUTO = "auto"
 NEAR = 3
@@ -54,8 +54,9 @@ class MultiExit(nn.Module):
     (torch.Size([2, 7]), [3, 3])
 
     The backbone is cut at its taps: the stages run one after the other, in training too. What lies between them is run as it
-    is; hooks on a module that contains a tap are not called. A backbone that cannot be traced may come as an nn.Sequential of
-    stages, tapped at each but the last.
+    is; hooks on a module that contains a tap are not called. Of such a module's own code, Python settings and random choices
+    are read once, when this model is made, for train and for evaluation mode; later changes of them have no effect. A
+    backbone that cannot be traced may come as an nn.Sequential of stages, tapped at each but the last.
 
     Args:
         backbone: A classifier of images, (N, K, H, W) -> (N, C); it becomes a part of this model and is not copied.
@@ -76,8 +77,8 @@ class MultiExit(nn.Module):
 
     Raises:
         ConfigError: A tap is unknown or given twice, there is none, or num_classes or heads cannot be used.
-        ModelError: The backbone cannot be traced or cut at a tap, does not run on the example, a tap gives no map, or the
-            backbone no logits of C classes.
+        ModelError: The backbone cannot be traced or cut at a tap, does not run on the example, a tap gives no map or another
+            tap's, or the backbone no logits of C classes.
 
     Source: Chiu et al. 2023 (multi-exit), Sec. 2.2; the heads' form is ours.
     """
@@ -100,8 +101,9 @@ class MultiExit(nn.Module):
         parts = parts_of(backbone, _checked(backbone, taps))
         self.num_classes = num_classes
         self.taps = parts.taps
+        channels, writers = learnt(backbone, parts, num_classes, example)
+        parts = copying(parts, writers)
         self.ways = {True: parts.training, False: parts.evaluating}
-        channels = widths(backbone, parts, num_classes, example)
         like = next(backbone.parameters(), torch.zeros(()))
         made = [head(heads, k, num_classes, f"{seed}, {tap}") for tap, k in zip(parts.taps, channels, strict=True)]
         self.heads = nn.ModuleList(made).to(like.device, like.dtype)
@@ -134,7 +136,8 @@ class MultiExit(nn.Module):
 
         Raises:
             ConfigError: The threshold is out of range.
-            ModelError: A layer treats samples by their batch or by chance: the model is in train mode.
+            ModelError: A layer treats samples by their batch or by chance: the model is in train mode. Or an exit's logits are
+                not finite.
         """
         check_threshold(threshold)
         _check_mode(self)
@@ -146,6 +149,7 @@ class MultiExit(nn.Module):
             if not len(rows):
                 break
             x, found = self._stage(number, x)
+            check_finite(found, number, (*self.taps, None)[number])
             logits = logits.to(found.dtype)
             leave = confidence(found) >= threshold if number < last else torch.ones_like(rows, dtype=torch.bool)
             if leave.any():
@@ -246,10 +250,15 @@ def _checked(backbone: nn.Module, taps: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _check_mode(model: nn.Module) -> None:
+def _check_mode(model: MultiExit) -> None:
     """One by one and in a batch that shrinks, samples must get what they get together."""
+    if model.backbone.training and model.ways[True] != model.ways[False]:
+        raise ModelError(
+            f"the backbone ({type(model.backbone).__name__}) runs other steps in train mode (functional dropout, say), so that "
+            "samples cannot leave early.\n  Call  model.eval()  first."
+        )
     for name, module in model.named_modules():
-        drawn = module.training and isinstance(module, BatchNorm | Dropout | StochasticDepth)
+        drawn = module.training and isinstance(module, BatchNorm | Dropout | StochasticDepth | nn.RReLU)
         if drawn or mixes_samples(module):
             raise ModelError(
                 f"layer '{name}' ({type(module).__name__}) treats a sample by its batch or by chance, so that samples "

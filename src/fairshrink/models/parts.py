@@ -4,7 +4,7 @@ Modules that contain no tap run as they are, with their hooks.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -53,11 +53,13 @@ class Part(NamedTuple):
         takes: Name of its input.
         steps: Calls, in order.
         gives: Name of its output.
+        copies: Whether it starts from a copy of its input, because it would write into it, and a head has read it.
     """
 
     takes: str
     steps: tuple[Step, ...]
     gives: str
+    copies: bool = False
 
 
 class Parts(NamedTuple):
@@ -76,7 +78,7 @@ class Parts(NamedTuple):
 
 def run(part: Part, network: nn.Module, x: Tensor) -> Any:
     """Run one stage with the modules, parameters and buffers that a network holds now."""
-    known = {part.takes: x}
+    known = {part.takes: x.clone() if part.copies else x}
     for step in part.steps:
         args, kwargs = _filled(step.args, known), _filled(step.kwargs, known)
         known[step.name] = _called(step, network, args, kwargs)
@@ -88,6 +90,15 @@ def run(part: Part, network: nn.Module, x: Tensor) -> Any:
 def needs(part: Part) -> list[str]:
     """Names of the modules, parameters and buffers that a stage uses."""
     return [step.target for step in part.steps if step.kind in ("call_module", "get_attr")]
+
+
+def copying(parts: Parts, numbers: Collection[int]) -> Parts:
+    """The same stages, some of which start from a copy of their input."""
+    training, evaluating = (
+        tuple(part._replace(copies=number in numbers) for number, part in enumerate(way))
+        for way in (parts.training, parts.evaluating)
+    )
+    return Parts(parts.taps, training, evaluating)
 
 
 def parts_of(network: nn.Module, taps: Sequence[str]) -> Parts:
@@ -204,9 +215,12 @@ def _check_different(taps: Sequence[str], cuts: Sequence[fx.Node]) -> None:
     same = [node for node, count in Counter(cuts).items() if count > 1]
     if same:
         names = [tap for tap, cut in zip(taps, cuts, strict=True) if cut is same[0]]
-        raise ModelError(
-            f"taps '{names[0]}' and '{names[1]}' give the same output, so one exit is enough. Leave one out."
-        )
+        raise same_output(names[0], names[1])
+
+
+def same_output(one: str, other: str) -> ModelError:
+    """Two taps are one place."""
+    return ModelError(f"taps '{one}' and '{other}' give the same output, so one exit is enough. Leave one out.")
 
 
 def _part(before: fx.Node, nodes: list[fx.Node], after: fx.Node) -> Part:

@@ -13,7 +13,7 @@ def traced(network: nn.Module, taps: Sequence[str], *, training: bool) -> tuple[
     """The forward pass as a graph, and for each tap what it gave every time it ran.
 
     Raises:
-        ModelError: The network cannot be traced.
+        ModelError: The network cannot be traced, or makes a tensor that would stay as it was in the trace.
     """
     modules = dict(network.named_modules())
     above = {modules[name] for tap in taps for name in _above(tap)}
@@ -63,7 +63,20 @@ def _named_in_the_network(node: fx.Node, root: nn.Module) -> None:
         if name:
             node.target = name
         else:
-            node.op, node.target, node.args = "call_function", _itself, (getattr(root, inside),)
+            made = getattr(root, inside)
+            _check_number(made, node)
+            node.op, node.target, node.args = "call_function", _itself, (made,)
+
+
+def _check_number(made: Any, node: fx.Node) -> None:
+    """A number that the code writes as a tensor is the same each time; anything larger may be drawn, or learnt."""
+    if isinstance(made, Tensor) and made.ndim > 0:
+        users = ", ".join(f"'{getattr(user.target, '__name__', user.target)}'" for user in node.users) or "nothing"
+        raise ModelError(
+            f"the backbone makes a tensor of shape {tuple(made.shape)} in its forward pass, used by {users}, without its input: "
+            "a trace would keep the first for ever.\n  Make it in __init__ and call  register_buffer, or build it from the input "
+            "(torch.randn_like, x.new_tensor)."
+        )
 
 
 def _itself(made: Tensor) -> Tensor:

@@ -143,7 +143,7 @@ def _inputs(batch: GroupBatch, like: Tensor) -> Tensor:
 def _one(outputs: Any, task: Task, number: int) -> tuple[Tensor, Tensor, Tensor]:
     """Predicted classes, probabilities and exits of one batch."""
     exits = outputs if isinstance(outputs, tuple) else (outputs,)
-    if not all(isinstance(logits, Tensor) and logits.dim() == 2 for logits in exits):
+    if not exits or not all(isinstance(logits, Tensor) and logits.dim() == 2 for logits in exits):
         raise ModelError(
             f"the model returned a {type(outputs).__name__}, but logits (N, C) are expected, or a tuple of them.\n"
             "  Wrap the model so that its forward returns the class scores alone."
