@@ -35,7 +35,6 @@ def test_a_teacher_that_is_trained_first_is_one_more_training():
     assert stage_seconds(tiny(train=mfd), 0, SIZES, PACE) == 2 * 2 * (90 * 10 + 30) + 30 + 30
     plain = stage_seconds(tiny(), 0, SIZES, PACE)
     assert stage_seconds(tiny(train=mfd | {"teacher": "runs/vanilla"}), 0, SIZES, PACE) == plain
-    assert stage_seconds(tiny(train=mfd, model={"checkpoint": "x.pt"}), 0, SIZES, PACE) == 60
 
 
 def test_the_heads_of_exits_weigh_something():

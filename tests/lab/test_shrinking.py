@@ -192,6 +192,7 @@ def test_a_preset_of_channels_is_named_with_its_ratio_too():
         "fine_tune": 200,
         "stop": "none",
         "take": "last",
+        "lr": 0.01,
         "lr_epochs": 100,
     }
 
