@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from fairshrink.deploy.card import Card, Exits
+from fairshrink.deploy.predictor import network_of
 from fairshrink.errors import ConfigError
-from fairshrink.lab.networks import exits_of, network, network_of, spaced, task_of
+from fairshrink.lab.networks import exits_of, network, spaced, task_of
 from fairshrink.maths.tasks import PAPER_THRESHOLD, PAPER_WEIGHTS, classify
 from fairshrink.models.multi_exit import MultiExit
 from tiny import tiny

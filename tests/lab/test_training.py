@@ -7,9 +7,9 @@ import torch
 
 from fairshrink.data.normalise import Normalisation
 from fairshrink.deploy.card import Card, Exits
+from fairshrink.deploy.predictor import network_of
 from fairshrink.errors import ConfigError, ModelError
 from fairshrink.files import read_json
-from fairshrink.lab.networks import network_of
 from fairshrink.lab.run import run
 from fairshrink.models.backbones import build
 from fairshrink.models.checkpoint import save_model

@@ -151,7 +151,12 @@ def _packed_network(path: Path) -> tuple[Card, nn.Module]:
 
 def _built(path: Path, card: Card, weights: dict[str, Tensor]) -> nn.Module:
     """The network of a card; where channels were cut out of it, as narrow as its weights."""
-    model = _with_exits(path, card, card.exits) if card.exits else _plain(card)
+    try:
+        model = network_of(card)
+    except (ConfigError, ModelError) as error:
+        if card.exits is None:
+            raise
+        raise ModelError(f"'{path}' says that its model has exits, but {error}") from error
     if card.cut is not None:
         try:
             resize(model, {name: tuple(tensor.shape) for name, tensor in weights.items()}, example_of(card))
@@ -160,15 +165,12 @@ def _built(path: Path, card: Card, weights: dict[str, Tensor]) -> nn.Module:
     return model
 
 
-def _plain(card: Card) -> nn.Module:
-    return build(card.backbone, num_classes=len(card.classes), size=card.size)
-
-
-def _with_exits(path: Path, card: Card, exits: Exits) -> MultiExit:
-    try:
-        return build_multi_exit(card.backbone, exits.taps, exits.heads, num_classes=len(card.classes), size=card.size)
-    except (ConfigError, ModelError) as error:
-        raise ModelError(f"'{path}' says that its model has exits, but {error}") from error
+def network_of(card: Card) -> nn.Module:
+    """The untrained network that a card describes, none of its channels cut."""
+    if card.exits is None:
+        return build(card.backbone, num_classes=len(card.classes), size=card.size)
+    taps, heads = card.exits.taps, card.exits.heads
+    return build_multi_exit(card.backbone, taps, heads, num_classes=len(card.classes), size=card.size)
 
 
 def example_of(card: Card) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from fairshrink.deploy.card import Card, Exits
+from fairshrink.deploy.card import Exits
 from fairshrink.errors import ConfigError
 from fairshrink.lab.config import Experiment
 from fairshrink.maths.tasks import PAPER_THRESHOLD, PAPER_WEIGHTS, Task, check_weights, classify, multi_exit
@@ -32,14 +32,6 @@ def network(
     return build_multi_exit(
         model.backbone, model.exits, model.heads, num_classes=num_classes, size=pixels, weights=weights, seed=seed
     )
-
-
-def network_of(card: Card) -> nn.Module:
-    """The untrained network that a card describes, none of its channels cut."""
-    if card.exits is None:
-        return build(card.backbone, num_classes=len(card.classes), size=card.size)
-    taps, heads = card.exits.taps, card.exits.heads
-    return build_multi_exit(card.backbone, taps, heads, num_classes=len(card.classes), size=card.size)
 
 
 def exits_of(experiment: Experiment, model: nn.Module) -> Exits | None:

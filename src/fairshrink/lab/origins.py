@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from fairshrink.deploy.card import Card, read_card
+from fairshrink.deploy.predictor import network_of
 from fairshrink.errors import ModelError, StoreError
 from fairshrink.files import read_json
 from fairshrink.lab.config import Experiment
 from fairshrink.lab.data import find
 from fairshrink.lab.exit_settings import NONE
-from fairshrink.lab.networks import network_of
 from fairshrink.lab.teaching import teacher_digest, teacher_folder
 from fairshrink.models.checkpoint import DIGEST, load_into, read_weights
 
